@@ -1,0 +1,1 @@
+"""Running the features against a gateway, and saying whether it conforms."""

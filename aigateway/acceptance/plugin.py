@@ -1,0 +1,250 @@
+"""The pytest plugin under the features: it starts one stack for the whole run and tells each scenario's verdict.
+
+With `-n` (pytest-xdist) the controlling process starts the stack and the workers use it; without, one process does both.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import httpx
+import openai
+import pytest
+from pytest_bdd.parser import ScenarioTemplate
+from pytest_bdd.scenario import scenario_wrapper_template_registry
+from rich.console import Console
+
+from aigateway.acceptance.results import ScenarioResult, TargetName, Verdict, list_requirements
+from aigateway.errors import AigatewayError, LaunchError
+from aigateway.launching.choice import LauncherChoice, choose_launcher
+from aigateway.launching.keys import GatewayKeys
+from aigateway.launching.parts import quote_log
+from aigateway.launching.stack import Stack, StackReference, run_stack
+from aigateway.rendering.renderer import render_environment
+from aigateway.settings.loading import find_root, load_environment
+from aigateway.settings.model import Settings
+
+_STACK_INPUT = "aigateway_stack"
+_RESULT_PROPERTY = "aigateway_result"
+
+_MARKERS = {
+    "local": "can run against a gateway on this machine, with a simulated Azure behind it",
+    "deployed": "can run against a deployed gateway too, as a black box",
+    "costs-tokens": "costs tokens where a real model answers",
+}
+_REQUIREMENTS = {"G": 6, "FR": 6, "NFR": 4, "AC": 4}
+
+#: What a step raises when the gateway behaved otherwise than it should; anything else is the harness's own mistake.
+_GATEWAY_FAILURES = (AssertionError, openai.OpenAIError, httpx.HTTPError)
+
+
+@dataclass(frozen=True)
+class Target:
+    """The gateway that the run is about: where it is, what it should follow, a key; the stack when it is local."""
+
+    name: TargetName
+    root: Path
+    base_url: str
+    settings: Settings
+    key: str
+    stack: StackReference | None
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("aigateway")
+    group.addoption("--environment", default="dev", help="environment whose settings the gateway follows")
+    group.addoption("--launcher", choices=("auto", "container", "process"), default="auto")
+    group.addoption("--target", choices=("local", "deployed"), default="local")
+    group.addoption("--base-url", default="", help="a deployed gateway's address, without /v1")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for name, meaning in _MARKERS.items():
+        config.addinivalue_line("markers", f"{name}: {meaning}")
+    for prefix, count in _REQUIREMENTS.items():
+        for number in range(1, count + 1):
+            config.addinivalue_line("markers", f"{prefix}{number}: proves this requirement of the PRD")
+    if not _is_worker(config) and not config.option.collectonly and config.option.target == "local":
+        config.pluginmanager.register(_StackOwner(config), "aigateway-stack")
+
+
+class _StackOwner:
+    """Starts the stack, in the process that controls the run, and stops it at the end, however that comes."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._undo = ExitStack()
+        config.add_cleanup(self._undo.close)
+        try:
+            self.stack = self._start(config)
+        except AigatewayError as error:
+            self._undo.close()
+            raise pytest.UsageError(str(error)) from error
+
+    def _start(self, config: pytest.Config) -> Stack:
+        root = find_root(config.invocation_params.dir)
+        rendering = render_environment(root, config.option.environment)
+        launcher = choose_launcher(
+            cast("LauncherChoice", config.option.launcher), rendering.settings, Console(stderr=True)
+        )
+        stack = self._undo.enter_context(run_stack(root, rendering, launcher))
+        self.reference_path = self._undo.enter_context(_keep_for_workers(stack.reference))
+        return stack
+
+    def pytest_configure_node(self, node: Any) -> None:
+        node.workerinput[_STACK_INPUT] = str(self.reference_path)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Wait for the gateway last, when the workers are already being started."""
+        session.config.stash[_REFERENCE] = self.reference_path
+        try:
+            self.stack.wait_until_ready()
+        except LaunchError as error:
+            pytest.exit(str(error), returncode=2)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Stop the run when a part of the gateway has died: every scenario after it would only say so again."""
+        if report.failed:
+            for part in (self.stack.litellm, self.stack.edge):
+                if not part.is_running():
+                    pytest.exit(
+                        f"{part.name} died in the middle of the run; its last lines:\n{quote_log(part)}", 2
+                    )
+
+
+_REFERENCE = pytest.StashKey[Path]()
+
+
+@contextlib.contextmanager
+def _keep_for_workers(reference: StackReference) -> Iterator[Path]:
+    """A file for this run's own processes: it holds the run's keys, so nobody else can read it."""
+    descriptor, name = tempfile.mkstemp(prefix="aigateway-stack-", suffix=".json")
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(reference.model_dump_json())
+        yield Path(name)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def _is_worker(config: pytest.Config) -> bool:
+    return hasattr(config, "workerinput")
+
+
+@pytest.fixture(scope="session")
+def target(pytestconfig: pytest.Config) -> Target:
+    """The gateway of this run."""
+    options = pytestconfig.option
+    if options.target == "deployed":
+        root = find_root(pytestconfig.invocation_params.dir)
+        settings = load_environment(root, options.environment)
+        return Target("deployed", root, options.base_url, settings, os.environ["AIGATEWAY_KEY"], None)
+    path = (
+        Path(pytestconfig.workerinput[_STACK_INPUT])  # type: ignore[attr-defined] # xdist's
+        if _is_worker(pytestconfig)
+        else pytestconfig.stash[_REFERENCE]
+    )
+    stack = StackReference.model_validate_json(path.read_text())
+    settings = load_environment(stack.root, stack.environment)
+    return Target("local", stack.root, stack.base_url, settings, stack.keys.of(settings.clients[0]), stack)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip, with the reason, what cannot run against this target."""
+    name = config.option.target
+    reasons = {
+        "deployed": "needs control of Azure, which only a local run has",
+        "local": "runs only against a deployed gateway",
+    }
+    for item in items:
+        if _find_scenario(item) and item.get_closest_marker(name) is None:
+            item.add_marker(pytest.mark.skip(reason=reasons[name]))
+
+
+def _find_scenario(item: pytest.Item) -> ScenarioTemplate | None:
+    return scenario_wrapper_template_registry.get(item.obj) if isinstance(item, pytest.Function) else None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Give each scenario's report its result, in a form that travels from a worker."""
+    report = yield
+    scenario = _find_scenario(item)
+    if scenario and (report.when == "call" or report.outcome != "passed"):
+        result = _judge(item, scenario, call, report)
+        setattr(report, _RESULT_PROPERTY, result.model_dump_json())
+    return report
+
+
+def read_result(report: pytest.TestReport) -> ScenarioResult | None:
+    """The scenario's result that `report` carries, if it does."""
+    text = getattr(report, _RESULT_PROPERTY, None)
+    return ScenarioResult.model_validate_json(text) if text else None
+
+
+def _judge(
+    item: pytest.Item, scenario: ScenarioTemplate, call: pytest.CallInfo[None], report: pytest.TestReport
+) -> ScenarioResult:
+    tags = {mark.name for mark in item.iter_markers()}
+    return ScenarioResult(
+        id=item.nodeid,
+        feature=scenario.feature.name,
+        name=_name_scenario(item, scenario.name),
+        requirements=list_requirements(tags),
+        verdict=_decide(report, call),
+        seconds=round(report.duration, 3),
+        reason=_explain(report, call),
+        step=item.stash.get(_FAILED_STEP, ""),
+    )
+
+
+def _decide(report: pytest.TestReport, call: pytest.CallInfo[None]) -> Verdict:
+    if report.outcome == "passed":
+        return "passed"
+    if report.outcome == "skipped":
+        return "skipped"
+    raised = call.excinfo.value if call.excinfo else None
+    return "failed" if report.when == "call" and isinstance(raised, _GATEWAY_FAILURES) else "error"
+
+
+def _explain(report: pytest.TestReport, call: pytest.CallInfo[None]) -> str:
+    if report.outcome == "passed" or call.excinfo is None:
+        return ""
+    if report.outcome == "skipped":
+        return str(call.excinfo.value)
+    text = f"{call.excinfo.typename}: {call.excinfo.value}"
+    return text[:2000]
+
+
+def _name_scenario(item: pytest.Item, template: str) -> str:
+    """The scenario's name with its example's values in it."""
+    callspec = getattr(item, "callspec", None)
+    example = callspec.params.get("_pytest_bdd_example", {}) if callspec else {}
+    for key, value in example.items():
+        template = template.replace(f"<{key}>", str(value))
+    missing = [str(value) for value in example.values() if str(value) not in template]
+    return f"{template} [{', '.join(missing)}]" if missing else template
+
+
+_FAILED_STEP = pytest.StashKey[str]()
+
+
+def pytest_bdd_step_error(request: pytest.FixtureRequest, step: Any) -> None:
+    """Remember which step failed."""
+    request.node.stash[_FAILED_STEP] = f"{step.keyword} {step.name}"
+
+
+def redact(text: str, keys: GatewayKeys) -> str:
+    """`text` without any of the run's keys."""
+    for secret in (keys.azure, keys.master, keys.salt, *keys.clients.values()):
+        text = text.replace(secret, "***")
+    return text

@@ -1,0 +1,79 @@
+"""What a run of the features found; its JSON form is described by docs/result.schema.json."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+#: `passed`, `failed`: of the gateway. `skipped`: not run, for the reason given. `error`: the harness itself went wrong.
+Verdict = Literal["passed", "failed", "skipped", "error"]
+TargetName = Literal["local", "deployed"]
+
+REQUIREMENT_PREFIXES = ("FR", "NFR", "AC", "G")
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ScenarioResult(_Frozen):
+    """One scenario, or one example of a scenario outline."""
+
+    id: str = Field(description="pytest's id of the scenario, as `pytest features` takes it")
+    feature: str
+    name: str
+    requirements: tuple[str, ...] = Field(description="the requirements of the PRD that it proves")
+    verdict: Verdict
+    seconds: float = Field(ge=0)
+    reason: str = Field(default="", description="why it was skipped, or what failed, without any key")
+    step: str = Field(default="", description="the step that failed")
+
+
+class RunResult(_Frozen):
+    """One run of the features against one gateway."""
+
+    schema_version: Literal[1] = 1
+    environment: str
+    target: TargetName
+    launcher: Literal["process", "container"] | None = Field(
+        description="how the gateway ran; none when deployed"
+    )
+    started_at: str = Field(description="ISO 8601, UTC")
+    seconds: float = Field(ge=0)
+    conformant: bool
+    selection: str = Field(default="", description="what `-k` and `-m` chose; a selection never conforms")
+    scenarios: tuple[ScenarioResult, ...]
+
+    @property
+    def counts(self) -> Counter[Verdict]:
+        """How many scenarios came to each verdict."""
+        return Counter(scenario.verdict for scenario in self.scenarios)
+
+    @property
+    def summary(self) -> str:
+        """The verdict in one line."""
+        counts = self.counts
+        verdict = "conformant" if self.conformant else "NOT conformant"
+        labels: dict[Verdict, str] = {"failed": "failed", "skipped": "skipped", "error": "harness errors"}
+        others = "".join(f", {counts[name]} {label}" for name, label in labels.items() if counts[name])
+        partial = f" (only {self.selection})" if self.selection else ""
+        return (
+            f"{self.environment}: {verdict}, {counts['passed']} of {len(self.scenarios)} scenarios{others}, "
+            f"{self.seconds:.0f} s{partial}"
+        )
+
+
+def is_conformant(scenarios: Iterable[ScenarioResult], selection: str) -> bool:
+    """A gateway conforms when every scenario ran and passed: a skipped one proves nothing."""
+    verdicts = {scenario.verdict for scenario in scenarios}
+    return verdicts == {"passed"} and not selection
+
+
+def list_requirements(tags: Iterable[str]) -> tuple[str, ...]:
+    """The tags that are requirements of the PRD."""
+    return tuple(
+        sorted(tag for tag in tags if tag.rstrip("0123456789") in REQUIREMENT_PREFIXES and tag[-1].isdigit())
+    )

@@ -1,0 +1,170 @@
+"""The gateway as two containers that share a network, as the two containers of one Container App do."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import platform
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import docker
+import docker.errors
+from testcontainers.core.container import DockerContainer
+
+from aigateway.errors import LaunchError
+from aigateway.launching.commands import StartCommand
+from aigateway.launching.parts import EDGE_SLOTS, ContainerReference, LauncherName, PartReference
+
+_LOOPBACK = "127.0.0.1"
+_HOST_NAME = "host.docker.internal"
+_GRACE_SECONDS = 10
+
+#: An Envoy listens on this port plus its slot. The owner of the network has to publish them all when it starts.
+_FIRST_EDGE_PORT = 10000
+
+# As deployed: not root, nothing writable but /tmp.
+_HARDENING: dict[str, Any] = {
+    "user": "65532:65532",
+    "read_only": True,
+    "cap_drop": ["ALL"],
+    "security_opt": ["no-new-privileges"],
+    "entrypoint": ["/bin/sh", "-c"],
+}
+
+
+@dataclass(frozen=True)
+class ContainerPart:
+    """A container that is removed when it is stopped."""
+
+    name: str
+    reference: ContainerReference
+    container: DockerContainer
+    port: int = 0
+
+    @property
+    def base_url(self) -> str:
+        """Where clients on this machine reach it."""
+        return f"http://{_LOOPBACK}:{self.port}"
+
+    def is_running(self) -> bool:
+        """Whether it has not ended."""
+        wrapped = self.container.get_wrapped_container()
+        try:
+            wrapped.reload()
+        except docker.errors.NotFound:
+            return False
+        return bool(wrapped.status in {"created", "running"})
+
+    def stop(self) -> None:
+        """Stop and remove it."""
+        with contextlib.suppress(docker.errors.NotFound):
+            self.container.get_wrapped_container().stop(timeout=_GRACE_SECONDS)
+        with contextlib.suppress(docker.errors.NotFound):
+            self.container.stop()
+
+
+class ContainerLauncher:
+    """Runs the parts with the Docker engine, from the images that are deployed."""
+
+    name: LauncherName = "container"
+
+    def __init__(self, litellm_image: str, envoy_image: str) -> None:
+        self._images = {"litellm": litellm_image, "envoy": envoy_image}
+        self.host_address = _find_host_address()
+
+    def url_for_parts(self, url: str) -> str:
+        """The same server under the name that this machine has in a container."""
+        parts = urlsplit(url)
+        return urlunsplit(parts._replace(netloc=f"{_HOST_NAME}:{parts.port}"))
+
+    def start_litellm(self, command: StartCommand, *, port: int = 0) -> ContainerPart:
+        """Start LiteLLM as the owner of the shared network; it publishes the ports of the edges."""
+        container = self._describe(command).with_kwargs(
+            **_HARDENING, extra_hosts={_HOST_NAME: "host-gateway"}
+        )
+        for slot in range(EDGE_SLOTS):
+            published = (_LOOPBACK, port if port and slot == 0 else None)
+            container.ports[f"{_FIRST_EDGE_PORT + slot}/tcp"] = published  # type: ignore[assignment] # docker-py takes it
+        container_id = self._start(command, container)
+        ports = {slot: _read_published_port(container, _FIRST_EDGE_PORT + slot) for slot in range(EDGE_SLOTS)}
+        reference = ContainerReference(container_id=container_id, edge_ports=ports)
+        return ContainerPart("litellm", reference, container)
+
+    def start_edge(self, command: StartCommand, litellm: PartReference, *, slot: int = 0) -> ContainerPart:
+        """Start an Envoy in the network of `litellm`."""
+        if not isinstance(litellm, ContainerReference):
+            raise LaunchError("a container cannot stand in front of a process; start both with one launcher")
+        container = self._describe(command).with_kwargs(
+            **_HARDENING, network_mode=f"container:{litellm.container_id}"
+        )
+        container.with_env("EDGE_PORT", str(_FIRST_EDGE_PORT + slot))
+        reference = ContainerReference(container_id=self._start(command, container))
+        return ContainerPart("envoy", reference, container, litellm.edge_ports[slot])
+
+    def _describe(self, command: StartCommand) -> DockerContainer:
+        container = DockerContainer(self._images[command.part], env=command.environment)
+        return container.with_command([command.script]).with_tmpfs_mount("/tmp", "mode=1777,size=256m")  # noqa: S108
+
+    def _start(self, command: StartCommand, container: DockerContainer) -> str:
+        image = self._images[command.part]
+        try:
+            container.start()
+        except docker.errors.ImageNotFound as error:
+            raise LaunchError(
+                f"image {image} is not here and cannot be pulled; name a mirror's with "
+                f"AIGATEWAY_{command.part.upper()}_IMAGE, or use --launcher process"
+            ) from error
+        except docker.errors.APIError as error:
+            with contextlib.suppress(docker.errors.APIError, AttributeError):
+                container.stop()
+            raise LaunchError(
+                f"{command.part} ({image}) could not be started: {error.explanation}"
+            ) from error
+        return str(container.get_wrapped_container().id)
+
+
+def connect_engine() -> docker.DockerClient:
+    """A client of the Docker engine; raises LaunchError when none answers."""
+    try:
+        return docker.from_env()
+    except docker.errors.DockerException as error:
+        raise LaunchError(
+            "no Docker engine answers; start it, or use --launcher process, which needs none"
+        ) from error
+
+
+def is_engine_running() -> bool:
+    """Whether a Docker engine answers."""
+    try:
+        connect_engine().close()
+    except LaunchError:
+        return False
+    return True
+
+
+def _find_host_address() -> str:
+    """The address on which a server of this machine is reached as `host-gateway`.
+
+    On Linux that is the bridge's own address; Docker Desktop forwards to the loopback.
+    """
+    if platform.system() != "Linux":
+        return _LOOPBACK
+    client = connect_engine()
+    try:
+        pools = client.networks.get("bridge").attrs["IPAM"]["Config"]
+    finally:
+        client.close()
+    if not pools:
+        raise LaunchError("Docker's network 'bridge' has no addresses; use --launcher process")
+    return pools[0].get("Gateway") or str(next(ipaddress.ip_network(pools[0]["Subnet"]).hosts()))
+
+
+def _read_published_port(container: DockerContainer, port: int) -> int:
+    wrapped = container.get_wrapped_container()
+    wrapped.reload()
+    published = wrapped.ports[f"{port}/tcp"]
+    if not published:
+        raise LaunchError(f"Docker did not publish port {port} of {container.image}")
+    return int(published[0]["HostPort"])

@@ -1,0 +1,114 @@
+"""A running part of the gateway, and what any process may know of it.
+
+The process that started a part holds a `Part`; other processes (the scenarios' workers) get its `PartReference`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from aigateway.launching.commands import StartCommand
+
+LauncherName = Literal["process", "container"]
+
+_LAST_LINES = 15
+
+#: So many edges can stand in front of one LiteLLM at once: the gateway's own in slot 0, and those of scenarios.
+EDGE_SLOTS = 9
+
+
+class ProcessReference(BaseModel):
+    """A part that runs as a process, listens on `port` and writes its log to `log_path`.
+
+    `edge_port` is, for LiteLLM, where its first edge will listen; 0 for a free port.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: Literal["process"] = "process"
+    port: int
+    edge_port: int = 0
+    log_path: Path
+
+    def read_log(self) -> str:
+        """Everything that the part has printed so far."""
+        return self.log_path.read_text(encoding="utf-8", errors="replace") if self.log_path.exists() else ""
+
+
+class ContainerReference(BaseModel):
+    """A part that runs as a container; `edge_ports` are this machine's ports for the edges in its network, by slot."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: Literal["container"] = "container"
+    container_id: str
+    edge_ports: Mapping[int, int] = {}
+
+    def read_log(self) -> str:
+        """Everything that the part has printed so far."""
+        import docker  # slow to import, and not needed where processes run
+
+        client = docker.from_env()
+        try:
+            log: bytes = client.containers.get(self.container_id).logs()
+        finally:
+            client.close()
+        return log.decode(errors="replace")
+
+
+PartReference = Annotated[ProcessReference | ContainerReference, Field(discriminator="kind")]
+
+
+class Part(Protocol):
+    """A part that this process started and must stop."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def reference(self) -> PartReference: ...
+
+    def is_running(self) -> bool: ...
+
+    def stop(self) -> None: ...
+
+
+class EdgePart(Part, Protocol):
+    """Envoy, which also has an address for clients."""
+
+    @property
+    def base_url(self) -> str: ...
+
+
+class Launcher(Protocol):
+    """A way to run the parts; both ways run the same commands."""
+
+    @property
+    def name(self) -> LauncherName: ...
+
+    @property
+    def host_address(self) -> str:
+        """The address of this machine's that the parts can reach: where the simulated Azure has to listen."""
+
+    def url_for_parts(self, url: str) -> str:
+        """The same server as `url`, as the parts must call it."""
+
+    def start_litellm(self, command: StartCommand, *, port: int = 0) -> Part:
+        """Start LiteLLM; `port` of 127.0.0.1 will be that of its first edge, 0 for a free one. Returns at once."""
+
+    def start_edge(self, command: StartCommand, litellm: PartReference, *, slot: int = 0) -> EdgePart:
+        """Start an Envoy in front of `litellm`: the gateway's own in slot 0, a scenario's in another.
+
+        Returns at once.
+        """
+
+
+def quote_log(part: Part | PartReference) -> str:
+    """The last lines of a part's log, for an error message."""
+    reference = part if isinstance(part, ProcessReference | ContainerReference) else part.reference
+    lines = reference.read_log().strip().splitlines()[-_LAST_LINES:]
+    return "\n".join(f"    {line[:300]}" for line in lines) or "    (it has printed nothing)"

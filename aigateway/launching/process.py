@@ -1,0 +1,121 @@
+"""The gateway as two processes of this machine, from PyPI's releases: what runs where no Docker engine does."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from aigateway.errors import LaunchError
+from aigateway.launching.commands import StartCommand
+from aigateway.launching.parts import LauncherName, PartReference, ProcessReference
+from aigateway.launching.ports import find_free_port
+from aigateway.launching.runtime import Runtime
+
+_LOOPBACK = "127.0.0.1"
+_GRACE_SECONDS = 10
+_PR_SET_PDEATHSIG = 1
+
+# What a part may see of this machine's environment: nothing that could change its configuration.
+_INHERITED = ("LANG", "LC_ALL", "SSL_CERT_FILE", "SSL_CERT_DIR")
+
+
+@dataclass(frozen=True)
+class ProcessPart:
+    """A process in a group and a temporary folder of its own."""
+
+    name: str
+    reference: ProcessReference
+    process: subprocess.Popen[bytes]
+    folder: tempfile.TemporaryDirectory[str]
+
+    @property
+    def base_url(self) -> str:
+        """Where it listens."""
+        return f"http://{_LOOPBACK}:{self.reference.port}"
+
+    def is_running(self) -> bool:
+        """Whether it has not ended."""
+        return self.process.poll() is None
+
+    def stop(self) -> None:
+        """End it, with force if it does not end by itself, and remove its folder."""
+        if self.is_running():
+            self.process.terminate()
+            try:
+                self.process.wait(_GRACE_SECONDS)
+            except subprocess.TimeoutExpired:
+                os.killpg(self.process.pid, signal.SIGKILL)
+                self.process.wait()
+        self.folder.cleanup()
+
+
+class ProcessLauncher:
+    """Runs the parts on 127.0.0.1."""
+
+    name: LauncherName = "process"
+    host_address = _LOOPBACK
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
+    def url_for_parts(self, url: str) -> str:
+        """Processes see this machine as it is."""
+        return url
+
+    def start_litellm(self, command: StartCommand, *, port: int = 0) -> ProcessPart:
+        """Start LiteLLM on a free port."""
+        own_port = find_free_port()
+        return self._start(command, {"LITELLM_PORT": str(own_port)}, port=own_port, edge_port=port)
+
+    def start_edge(self, command: StartCommand, litellm: PartReference, *, slot: int = 0) -> ProcessPart:
+        """Start an Envoy in front of `litellm`."""
+        if not isinstance(litellm, ProcessReference):
+            raise LaunchError("a process cannot stand in front of a container; start both with one launcher")
+        port = (litellm.edge_port if slot == 0 else 0) or find_free_port()
+        addresses = {"EDGE_ADDRESS": _LOOPBACK, "EDGE_PORT": str(port), "LITELLM_PORT": str(litellm.port)}
+        return self._start(command, addresses, port=port)
+
+    def _start(
+        self, command: StartCommand, addresses: dict[str, str], *, port: int, edge_port: int = 0
+    ) -> ProcessPart:
+        folder = tempfile.TemporaryDirectory(prefix=f"aigateway-{command.part}-", ignore_cleanup_errors=True)
+        log_path = Path(folder.name) / "log"
+        inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+        environment = {
+            **inherited,
+            "PATH": os.pathsep.join([*self._runtime.path, "/usr/bin", "/bin"]),
+            "HOME": folder.name,
+            "TMPDIR": folder.name,
+            **command.environment,
+            **addresses,
+        }
+        try:
+            with log_path.open("wb") as log:
+                process = subprocess.Popen(
+                    command.arguments,
+                    cwd=folder.name,
+                    env=environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    # Ctrl-C goes to this process alone, which then stops its parts in order.
+                    process_group=0,
+                    preexec_fn=_die_with_parent,  # noqa: PLW1509 - the child only calls prctl
+                )
+        except OSError as error:
+            folder.cleanup()
+            raise LaunchError(f"{command.part} could not be started: {error}") from error
+        reference = ProcessReference(port=port, edge_port=edge_port, log_path=log_path)
+        return ProcessPart(command.part, reference, process, folder)
+
+
+def _die_with_parent() -> None:
+    """Have the kernel end the child when this process is killed and cannot stop it; Linux only."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -1,0 +1,150 @@
+"""The whole thing on this machine: simulated Azure, LiteLLM, Envoy; started together, ready together, gone together."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+from pydantic import BaseModel, ConfigDict
+
+from aigateway.errors import LaunchError
+from aigateway.launching.commands import command_envoy, command_litellm
+from aigateway.launching.keys import GatewayKeys, generate_keys
+from aigateway.launching.parts import EdgePart, Launcher, LauncherName, Part, PartReference, quote_log
+from aigateway.rendering.renderer import ENVOY, LITELLM, Rendering
+from aigateway.settings.model import Settings
+from aigateway.simulator.config import SimulatorConfig
+from aigateway.simulator.server import SimulatorProcess
+from aigateway.simulator.server import start as start_simulator
+from aigateway.waiting import wait_until
+
+#: LiteLLM needs 8-10 s, and up to 41 s were seen on a busy machine.
+READY_SECONDS = 120.0
+
+HEALTH_PATH = "/healthz"
+
+
+class StackReference(BaseModel):
+    """What another process needs to use a running stack. It holds throw-away keys: keep it out of reports."""
+
+    model_config = ConfigDict(frozen=True)
+
+    root: Path
+    environment: str
+    launcher: LauncherName
+    base_url: str
+    keys: GatewayKeys
+    simulator_url: str
+    simulator_control_url: str
+    litellm: PartReference
+    edge: PartReference
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A stack that this process started."""
+
+    rendering: Rendering
+    keys: GatewayKeys
+    launcher: Launcher
+    simulator: SimulatorProcess
+    litellm: Part
+    edge: EdgePart
+
+    @property
+    def base_url(self) -> str:
+        """The gateway's address, without /v1."""
+        return self.edge.base_url
+
+    @property
+    def reference(self) -> StackReference:
+        """For other processes."""
+        return StackReference(
+            root=self.rendering.folder.parents[2],
+            environment=self.rendering.settings.environment,
+            launcher=self.launcher.name,
+            base_url=self.base_url,
+            keys=self.keys,
+            simulator_url=self.simulator.url,
+            simulator_control_url=self.simulator.control_url,
+            litellm=self.litellm.reference,
+            edge=self.edge.reference,
+        )
+
+    def wait_until_ready(self, seconds: float = READY_SECONDS) -> None:
+        """Wait until clients are served with every configured model.
+
+        Raises LaunchError, with the last log lines of whichever part is not ready.
+        """
+        require_ready((self.litellm, self.edge), self.base_url, seconds)
+        settings = self.rendering.settings
+        key = self.keys.of(settings.clients[0])
+        answer = httpx.get(f"{self.base_url}/v1/models", headers={"Authorization": f"Bearer {key}"})
+        served = {model["id"] for model in answer.json().get("data", [])}
+        missing = {settings.azure.responses.model, settings.azure.embeddings.model} - served
+        if missing:
+            raise LaunchError(
+                f"LiteLLM runs without {', '.join(sorted(missing))}: it drops a deployment that it cannot read "
+                f"without a word; check model_list in {self.rendering.folder / LITELLM}"
+            )
+
+
+def require_ready(parts: tuple[Part, ...], base_url: str, seconds: float) -> None:
+    """Wait until the edge at `base_url` and LiteLLM behind it answer; raises LaunchError when a part does not."""
+    state = "no answer"
+
+    def is_ready() -> bool:
+        nonlocal state
+        for part in parts:
+            if not part.is_running():
+                raise LaunchError(
+                    f"{part.name} ended before it was ready; its last lines:\n{quote_log(part)}"
+                )
+        try:
+            status = client.get(f"{base_url}{HEALTH_PATH}").status_code
+        except httpx.HTTPError as error:
+            state = f"envoy does not answer ({type(error).__name__})"
+            return False
+        state = f"{HEALTH_PATH} says {status}" + (": litellm does not answer" if status == 503 else "")
+        return status == 200
+
+    with httpx.Client(timeout=5, trust_env=False) as client:
+        if wait_until(is_ready, seconds=seconds, every=0.1):
+            return
+    logs = "\n".join(f"  {part.name}, last lines:\n{quote_log(part)}" for part in parts)
+    raise LaunchError(f"the gateway was not ready within {seconds:.0f} s; last state: {state}\n{logs}")
+
+
+@contextlib.contextmanager
+def run_stack(root: Path, rendering: Rendering, launcher: Launcher, *, port: int = 0) -> Iterator[Stack]:
+    """Start a stack that runs `rendering` unchanged, and stop it whatever happens; it is not ready yet."""
+    settings = rendering.settings
+    keys = generate_keys(settings)
+    with contextlib.ExitStack() as undo:
+        simulator = undo.enter_context(
+            start_simulator(describe_simulator(settings, keys.azure), host=launcher.host_address)
+        )
+        endpoint = launcher.url_for_parts(simulator.url)
+        litellm = launcher.start_litellm(
+            command_litellm(root, rendering.texts[LITELLM], endpoint, keys), port=port
+        )
+        undo.callback(litellm.stop)
+        edge = launcher.start_edge(command_envoy(root, rendering.texts[ENVOY], keys), litellm.reference)
+        undo.callback(edge.stop)
+        yield Stack(rendering, keys, launcher, simulator, litellm, edge)
+
+
+def describe_simulator(settings: Settings, api_key: str) -> SimulatorConfig:
+    """The simulated Azure that an environment's settings expect."""
+    azure = settings.azure
+    return SimulatorConfig(
+        api_key=api_key,
+        responses_deployment=azure.responses.deployment,
+        responses_model=azure.responses.model,
+        embeddings_deployment=azure.embeddings.deployment,
+        embeddings_model=azure.embeddings.model,
+        embeddings_dimensions=azure.embeddings.dimensions,
+    )

@@ -1,0 +1,223 @@
+"""What Envoy's template loops over: the routes, token buckets, keys and refusals of one replica's edge.
+
+A template only writes down; every number that has to be worked out is worked out here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from aigateway.settings.model import RateLimit, Settings
+from aigateway.settings.values import ENDPOINTS, Endpoint
+
+#: Statuses that another attempt can cure. 403 is none of them: a firewall or a policy says it again each time.
+#: LiteLLM's own retries cannot tell 500 from 403, which is why Envoy does them.
+RETRIED_STATUSES = (429, 500, 502, 503, 504)
+
+#: Seconds to wait that a 429 or 503 names when Azure named none.
+FALLBACK_RETRY_AFTER_SECONDS = 5
+
+#: Seconds that the edge waits longer than LiteLLM, so that LiteLLM's own, clearer, time-out comes first.
+PATIENCE_SECONDS = 10
+
+_RESPONSE_ID = "[A-Za-z0-9_=-]+"
+
+
+@dataclass(frozen=True)
+class Route:
+    """A served route: what it matches, where it goes, whether it counts against the rate limit."""
+
+    name: str
+    endpoint: Endpoint
+    methods: tuple[str, ...]
+    timeout_seconds: int
+    path: str = ""
+    pattern: str = ""
+    rewrite: str = ""
+    limited: bool = True
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """A token bucket of one replica: of an endpoint or, with `client`, of one client there.
+
+    In any 60 seconds it lets through at most `burst + refill_per_minute` requests.
+    """
+
+    endpoint: Endpoint
+    client: str
+    burst: int
+    refill_per_minute: int
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """LiteLLM as one endpoint's requests see it: `parallel` at once, `queue` more waiting."""
+
+    name: Endpoint
+    parallel: int
+    queue: int
+
+
+@dataclass(frozen=True)
+class ClientKey:
+    """One of a client's keys: the environment variable, and the Key Vault secret, that hold it."""
+
+    client: str
+    variable: str
+    secret: str
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What Envoy answers by itself, chosen by status or by response flag."""
+
+    status: int
+    message: str
+    type: str
+    code: str
+    flag: str = ""
+    retry_after_seconds: int = 0
+
+
+@dataclass(frozen=True)
+class Edge:
+    """Everything that Envoy's template needs beside the settings."""
+
+    routes: tuple[Route, ...]
+    buckets: tuple[Bucket, ...]
+    clusters: tuple[Cluster, ...]
+    keys: tuple[ClientKey, ...]
+    replies: tuple[Reply, ...]
+    retried_statuses: tuple[int, ...]
+    body_limit_bytes: int
+    idle_seconds: int
+    fallback_retry_after_seconds: int
+
+
+def derive_edge(settings: Settings) -> Edge:
+    """Work out one replica's edge from an environment's settings."""
+    buckets = tuple(_derive_buckets(settings))
+    return Edge(
+        routes=_derive_routes(settings),
+        buckets=buckets,
+        clusters=tuple(_derive_cluster(settings, endpoint) for endpoint in ENDPOINTS),
+        keys=tuple(
+            ClientKey(client.name, variable, secret)
+            for client in settings.clients
+            for variable, secret in zip(client.key_variables, client.secret_names, strict=True)
+        ),
+        replies=_derive_replies(settings, buckets),
+        retried_statuses=RETRIED_STATUSES,
+        body_limit_bytes=settings.request_body_limit_mib * 1024**2,
+        idle_seconds=settings.timeouts.stream_idle_seconds + PATIENCE_SECONDS,
+        fallback_retry_after_seconds=FALLBACK_RETRY_AFTER_SECONDS,
+    )
+
+
+def _derive_cluster(settings: Settings, endpoint: Endpoint) -> Cluster:
+    share = settings.endpoint_limit(endpoint).divide(settings.scale.max_replicas)
+    return Cluster(name=endpoint, parallel=share.parallel, queue=share.queue)
+
+
+def _derive_routes(settings: Settings) -> tuple[Route, ...]:
+    coding_seconds = settings.timeouts.responses_seconds + PATIENCE_SECONDS
+    indexing_seconds = settings.timeouts.embeddings_seconds + PATIENCE_SECONDS
+    return (
+        Route("responses", "responses", ("POST",), coding_seconds, path="/v1/responses"),
+        # A base URL that ends in /v1 makes Roo's native provider ask again here, and show what this route says.
+        Route(
+            "responses",
+            "responses",
+            ("POST",),
+            coding_seconds,
+            path="/v1/v1/responses",
+            rewrite="/v1/responses",
+        ),
+        Route(
+            "stored-responses",
+            "responses",
+            ("GET", "DELETE", "POST"),
+            coding_seconds,
+            pattern=f"/v1/responses/{_RESPONSE_ID}(/input_items|/cancel)?",
+        ),
+        Route("chat-completions", "responses", ("POST",), coding_seconds, path="/v1/chat/completions"),
+        Route("embeddings", "embeddings", ("POST",), indexing_seconds, path="/v1/embeddings"),
+        Route("models", "responses", ("GET",), indexing_seconds, path="/v1/models", limited=False),
+    )
+
+
+def _derive_buckets(settings: Settings) -> Iterator[Bucket]:
+    for endpoint in ENDPOINTS:
+        yield _derive_bucket(settings, endpoint, settings.endpoint_limit(endpoint))
+        for client in settings.clients:
+            yield _derive_bucket(settings, endpoint, settings.client_limit(client, endpoint), client.name)
+
+
+def _derive_bucket(settings: Settings, endpoint: Endpoint, limit: RateLimit, client: str = "") -> Bucket:
+    """Split a replica's share into what may come at once and what trickles in, so that no 60 seconds see more."""
+    share = limit.divide(settings.scale.max_replicas)
+    return Bucket(endpoint, client, share.burst, share.requests_per_minute - share.burst)
+
+
+def _derive_replies(settings: Settings, buckets: tuple[Bucket, ...]) -> tuple[Reply, ...]:
+    next_token = max(math.ceil(60 / bucket.refill_per_minute) for bucket in buckets)
+    invalid, server = "invalid_request_error", "server_error"
+    return (
+        Reply(
+            429,
+            "Too many requests are under way at once. Please retry after the time in Retry-After.",
+            "requests",
+            "rate_limit_exceeded",
+            flag="UO",
+            retry_after_seconds=1,
+        ),
+        Reply(
+            400, "The gateway cannot read this request: check its path and headers.", invalid, "bad_request"
+        ),
+        Reply(
+            401,
+            "Incorrect API key provided. Send this environment's key as 'Authorization: Bearer KEY' or as "
+            "'x-gateway-key: KEY'.",
+            invalid,
+            "invalid_api_key",
+        ),
+        Reply(
+            404,
+            "No such route. This gateway serves POST /v1/responses, POST /v1/chat/completions, "
+            "POST /v1/embeddings and GET /v1/models.",
+            invalid,
+            "not_found",
+        ),
+        Reply(408, "The request did not arrive in time.", invalid, "request_timeout"),
+        Reply(
+            413,
+            f"The request is larger than the {settings.request_body_limit_mib} MiB that this gateway takes.",
+            invalid,
+            "request_too_large",
+        ),
+        Reply(
+            426,
+            "This gateway speaks HTTP, not WebSocket: send POST /v1/responses.",
+            invalid,
+            "upgrade_refused",
+        ),
+        Reply(
+            429,
+            "Rate limit reached. Please retry after the time in Retry-After.",
+            "requests",
+            "rate_limit_exceeded",
+            retry_after_seconds=next_token,
+        ),
+        Reply(431, "The request's headers are too large.", invalid, "headers_too_large"),
+        Reply(
+            503,
+            "The gateway is starting or restarting. Please retry after the time in Retry-After.",
+            server,
+            "gateway_unavailable",
+            retry_after_seconds=FALLBACK_RETRY_AFTER_SECONDS,
+        ),
+        Reply(504, "The model did not answer in time.", server, "timeout"),
+    )

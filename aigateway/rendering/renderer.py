@@ -1,0 +1,144 @@
+"""Renders one environment: settings in, the text of its three files out.
+
+Everything is worked out before anything is written, so a bad setting leaves the files as they were.
+"""
+
+from __future__ import annotations
+
+import datetime
+import difflib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import yaml
+
+from aigateway.errors import RenderError
+from aigateway.files import write_atomically
+from aigateway.names import Names
+from aigateway.rendering.edge import derive_edge
+from aigateway.settings.loading import load_environment
+from aigateway.settings.model import Settings
+
+LITELLM = "litellm.yaml"
+ENVOY = "envoy.yaml"
+TFVARS = "terraform.tfvars.json"
+FILE_NAMES = (LITELLM, ENVOY, TFVARS)
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """The rendered files of one environment: `texts` by file name, `folder` where they belong."""
+
+    settings: Settings
+    folder: Path
+    texts: dict[str, str]
+
+    def parse(self, name: str) -> dict[str, Any]:
+        """The file `name` as data; JSON is YAML too."""
+        data = yaml.safe_load(self.texts[name])
+        if not isinstance(data, dict):
+            raise RenderError(f"{self.folder / name}: is not a mapping; see templates/{name}.j2")
+        return data
+
+    def find_stale(self) -> Iterator[str]:
+        """A unified diff for each file on disk that is not what would be rendered now."""
+        for name, text in self.texts.items():
+            path = self.folder / name
+            try:
+                committed = path.read_text(encoding="utf-8")
+            except (OSError, UnicodeDecodeError):
+                committed = ""
+            if committed != text:
+                yield "".join(
+                    difflib.unified_diff(
+                        committed.splitlines(keepends=True),
+                        text.splitlines(keepends=True),
+                        fromfile=f"{path} (on disk)",
+                        tofile=f"{path} (rendered)",
+                    )
+                )
+
+    def write(self) -> tuple[Path, ...]:
+        """Write the files that differ from those on disk, each whole; returns their paths."""
+        stale = []
+        for name, text in self.texts.items():
+            path = self.folder / name
+            if not path.is_file() or path.read_bytes() != text.encode():
+                write_atomically(path, text)
+                stale.append(path)
+        return tuple(stale)
+
+
+def render_environment(root: Path, environment: str) -> Rendering:
+    """Load the settings of `environment` and render its files.
+
+    Raises SettingsError for the settings, RenderError for a template.
+    """
+    settings = load_environment(root, environment)
+    return render_settings(root, settings)
+
+
+def render_settings(root: Path, settings: Settings) -> Rendering:
+    """Render `settings` with the templates of the checkout at `root`."""
+    folder = root / "infra" / "env" / settings.environment
+    templates = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(root / "templates"),
+        undefined=jinja2.StrictUndefined,
+        # YAML and JSON are rendered, never HTML; values are quoted by `tojson`.
+        autoescape=False,  # noqa: S701
+        keep_trailing_newline=True,
+    )
+    templates.filters["tojson"] = _to_json
+    context = {"settings": settings, "names": Names(settings), "edge": derive_edge(settings)}
+    texts = {name: _render(templates, name, context) for name in FILE_NAMES}
+    return Rendering(settings, folder, texts)
+
+
+def _to_json(value: object) -> str:
+    """A JSON value, which is a YAML value too; Jinja's own `tojson` escapes for HTML."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _render(templates: jinja2.Environment, name: str, context: dict[str, object]) -> str:
+    source = f"templates/{name}.j2"
+    try:
+        text = templates.get_template(f"{name}.j2").render(context)
+    except jinja2.TemplateNotFound as error:
+        raise RenderError(f"{source}: is missing; a checkout of the project has it") from error
+    except jinja2.TemplateSyntaxError as error:
+        raise RenderError(f"{source}:{error.lineno}: {error.message}") from error
+    except jinja2.UndefinedError as error:
+        raise RenderError(f"{source}: {error.message}; it must be a key of the settings") from error
+    _check_round_trip(text, source)
+    return text
+
+
+def _check_round_trip(text: str, source: str) -> None:
+    """Refuse text that YAML reads as something else than was meant.
+
+    LiteLLM drops a deployment without a word when its api_version, unquoted, is read as a date.
+    """
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise RenderError(f"{source}: renders to what is not YAML: {error}") from error
+    if yaml.safe_load(yaml.safe_dump(data)) != data:
+        raise RenderError(f"{source}: renders to YAML that does not survive being written and read")
+    for path, value in _walk(data):
+        if isinstance(value, datetime.date):
+            raise RenderError(f"{source}: {path} is read as a date; quote it with `tojson`")
+
+
+def _walk(data: object, path: str = "") -> Iterator[tuple[str, object]]:
+    if isinstance(data, dict):
+        for key, value in data.items():
+            yield from _walk(value, f"{path}.{key}" if path else str(key))
+    elif isinstance(data, list):
+        for index, value in enumerate(data):
+            yield from _walk(value, f"{path}[{index}]")
+    else:
+        yield path, data

@@ -1,0 +1,60 @@
+"""Azure locations and the short codes that stand for them in names.
+
+Microsoft has no official short codes; these follow common use, none longer than three characters, because the
+name of a Key Vault has room for no more. `san` is the naming convention's own. The names of the locations are
+those that `az account list-locations` gives.
+"""
+
+from __future__ import annotations
+
+CODES = {
+    "australiacentral": "auc",
+    "australiaeast": "aue",
+    "australiasoutheast": "aus",
+    "austriaeast": "ate",
+    "belgiumcentral": "bec",
+    "brazilsouth": "brs",
+    "canadacentral": "cac",
+    "canadaeast": "cae",
+    "centralindia": "inc",
+    "centralus": "cus",
+    "chilecentral": "clc",
+    "eastasia": "eas",
+    "eastus": "eus",
+    "eastus2": "eu2",
+    "francecentral": "frc",
+    "germanywestcentral": "gwc",
+    "indonesiacentral": "idc",
+    "israelcentral": "ilc",
+    "italynorth": "itn",
+    "japaneast": "jpe",
+    "japanwest": "jpw",
+    "koreacentral": "krc",
+    "koreasouth": "krs",
+    "malaysiawest": "myw",
+    "mexicocentral": "mxc",
+    "newzealandnorth": "nzn",
+    "northcentralus": "ncu",
+    "northeurope": "neu",
+    "norwayeast": "noe",
+    "polandcentral": "plc",
+    "qatarcentral": "qac",
+    "southafricanorth": "san",
+    "southafricawest": "saw",
+    "southcentralus": "scu",
+    "southeastasia": "sea",
+    "southindia": "ins",
+    "spaincentral": "spc",
+    "swedencentral": "swc",
+    "switzerlandnorth": "chn",
+    "switzerlandwest": "chw",
+    "uaenorth": "uan",
+    "uksouth": "uks",
+    "ukwest": "ukw",
+    "westcentralus": "wcu",
+    "westeurope": "weu",
+    "westindia": "inw",
+    "westus": "wus",
+    "westus2": "wu2",
+    "westus3": "wu3",
+}

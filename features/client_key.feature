@@ -1,0 +1,108 @@
+@FR3
+Feature: Client keys
+  Only who holds a key of this environment gets in, and only to what the gateway is there for.
+
+  Rule: Without a valid key nothing is served
+
+    @local @deployed
+    Scenario Outline: <credential> is refused
+      When somebody asks with <credential>
+      Then the request is refused with status 401 in OpenAI's error shape
+      And Azure received nothing of it
+
+      Examples:
+        | credential                   |
+        | no key                       |
+        | an empty key                 |
+        | a wrong key                  |
+        | a valid key in another header |
+
+    @local
+    Scenario Outline: <credential> is refused, though the gateway knows it
+      When somebody asks with <credential>
+      Then the request is refused with status 401 in OpenAI's error shape
+      And Azure received nothing of it
+
+      Examples:
+        | credential                |
+        | LiteLLM's master key      |
+        | the Azure key             |
+        | a key of a retired slot   |
+
+    @local @deployed
+    Scenario Outline: Embeddings are refused with <credential>
+      When somebody asks for embeddings with <credential>
+      Then the request is refused with status 401 in OpenAI's error shape
+
+      Examples:
+        | credential  |
+        | no key      |
+        | a wrong key |
+
+  Rule: A valid key is accepted in either header
+
+    @local @deployed @costs-tokens
+    Scenario Outline: The key as <header>
+      When somebody asks with a valid key as <header>
+      Then the request is served
+
+      Examples:
+        | header                    |
+        | Authorization: Bearer KEY |
+        | x-gateway-key: KEY        |
+
+  Rule: Each client has keys of its own
+
+    @local @NFR3
+    Scenario: Every client's key works and the access log names the client
+      When each client asks with each of its valid keys
+      Then every request is served
+      And the access log names the client of each request
+
+    @local @NFR3
+    Scenario: A client cannot pass for another
+      When a client asks and claims to be another
+      Then the access log names the client whose key it was
+
+    @local
+    Scenario: A key is rotated with no gap
+      Given a client with the keys "a"
+      When its keys are changed to "a and b", and then to "b"
+      Then key "a" works before and during the change, and is refused after it
+      And key "b" is refused before the change, and works during and after it
+
+  Rule: Only the served routes exist
+
+    @local @deployed @NFR2
+    Scenario Outline: <route> is not served
+      When a client with a valid key sends <route>
+      Then the gateway does not serve it
+      And Azure received nothing of it
+
+      Examples:
+        | route                                 |
+        | GET /                                 |
+        | GET /model/info                       |
+        | GET /health                           |
+        | GET /metrics                          |
+        | GET /openapi.json                     |
+        | POST /key/generate                    |
+        | POST /v1/responsesX                   |
+        | POST /v1/audio/speech                 |
+        | GET /v1/embeddings                    |
+        | GET /v1/responses/../../model/info    |
+        | GET /v1/responses/%2e%2e/model/info   |
+        | GET /v1/responses%2f..%2fmodel%2finfo |
+        | GET //model/info                      |
+        | POST /azure/openai/deployments        |
+
+    @local @deployed
+    Scenario: A WebSocket is refused so that Codex falls back at once
+      When a client with a valid key asks for a WebSocket
+      Then the request is refused with status 426 in OpenAI's error shape
+
+    @local @deployed @NFR1
+    Scenario: The health path needs no key and calls no model
+      When a probe asks whether the gateway is healthy
+      Then the request is served
+      And Azure received nothing of it

@@ -1,0 +1,81 @@
+@FR1 @FR2 @AC1
+Feature: Coding through the Responses API
+  A coding assistant works with Azure's Codex model through the gateway. Azure serves this model by its
+  Responses API only; an assistant that speaks chat completions is served all the same.
+
+  Rule: The assistant gets what the model said
+
+    @local @deployed @costs-tokens
+    Scenario: A plain answer
+      When the assistant asks the model to repeat a phrase
+      Then the answer is that phrase
+      And the answer tells how many tokens it used
+
+    @local @deployed @costs-tokens
+    Scenario: A streamed answer
+      When the assistant asks for a count from 1 to 30 as a stream
+      Then the stream runs in order from created to completed
+      And its pieces put together are the final answer
+      And the answer counts from 1 to 30
+
+    @local @deployed @costs-tokens
+    Scenario: The model calls a tool
+      When the assistant offers a weather tool and asks for the weather in Pretoria as a stream
+      Then the model calls the weather tool with arguments that fit its schema
+      And the streamed pieces of the arguments put together are the call's arguments
+
+    @local @deployed @costs-tokens
+    Scenario: The model uses a tool's result
+      Given the model has called the weather tool
+      When the assistant sends back that it is 31 degrees
+      Then the answer mentions 31
+
+    @local @deployed @costs-tokens
+    Scenario: Reasoning is carried in encrypted form when nothing is stored
+      Given a first turn that stored nothing and returned its reasoning encrypted
+      When the assistant continues the conversation with that reasoning
+      Then the answer is the phrase of the second turn
+
+    @local @deployed @costs-tokens
+    Scenario: A conversation goes on by the id of its last response
+      Given the assistant has told the model a word to remember
+      When the assistant asks for the word and names only the previous response
+      Then the answer is that word
+
+    @local @deployed @costs-tokens
+    Scenario: A stored response can be read and deleted
+      Given the model has given a stored answer
+      When the assistant reads the stored response
+      Then it holds the same answer
+      And after it is deleted it cannot be read any more
+
+  Rule: Azure sees only its Responses API
+
+    @local
+    Scenario Outline: An assistant that speaks <api>
+      When the assistant asks over <api>
+      Then the assistant gets its answer
+      And Azure received 1 request, all of them to its Responses API
+      And Azure received the configured api-version, deployment and key
+
+      Examples:
+        | api                       |
+        | responses                 |
+        | streamed responses        |
+        | chat completions          |
+        | streamed chat completions |
+
+    @local @deployed @costs-tokens
+    Scenario: An assistant that speaks chat completions as Roo's "OpenAI Compatible" does
+      When Roo asks over chat completions for the weather in Pretoria with a tool and temperature 0
+      Then Roo receives a streamed call of the weather tool
+      And Roo never reads that the chatCompletion operation does not work
+
+  Rule: A model that is not served is refused clearly
+
+    @local @deployed
+    Scenario: An unknown model
+      When the assistant asks a model named "gpt-unheard-of"
+      Then the request is refused with a 4xx in OpenAI's error shape
+      And the refusal names "gpt-unheard-of"
+      And Azure received nothing of it

@@ -1,0 +1,1 @@
+"""The steps of the features, by domain: who does or sees something, not which feature says so."""

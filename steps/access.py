@@ -1,0 +1,237 @@
+"""Who gets in: keys, headers, routes, and what the access log says of them."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import secrets
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import httpx
+from pytest_bdd import given, parsers, then, when
+
+from aigateway.acceptance.plugin import Target
+from aigateway.launching.keys import GatewayKeys
+from aigateway.launching.parts import ContainerReference, ProcessReference
+from aigateway.settings.model import Client, Settings
+from aigateway.settings.values import KeySlot
+from aigateway.waiting import wait_until
+from steps.answers import Outcome, assert_openai_error, describe
+from steps.gateway import PATIENCE_SECONDS, Edges, Gateway, LocalControl
+
+_LOG_SECONDS = 10.0
+
+
+def _post(gateway: Gateway, headers: dict[str, str], marker: str, path: str = "/v1/responses") -> Outcome:
+    model = "embeddings" if path == "/v1/embeddings" else "responses"
+    body = {"model": getattr(gateway.settings.azure, model).model, "input": f"Reply with exactly: {marker}"}
+    answer = httpx.post(f"{gateway.base_url}{path}", json=body, headers=headers, timeout=PATIENCE_SECONDS)
+    return describe(answer)
+
+
+def _describe_credential(name: str, gateway: Gateway, target: Target) -> dict[str, str]:
+    """The headers of a credential, by the name that the features use."""
+    if target.stack:
+        keys = target.stack.keys
+        secret_of_this_run = {
+            "LiteLLM's master key": keys.master,
+            "the Azure key": keys.azure,
+            "a key of a retired slot": _find_retired_key(gateway.settings, keys),
+        }
+        if name in secret_of_this_run:
+            return {"Authorization": f"Bearer {secret_of_this_run[name]}"}
+    return {
+        "no key": {},
+        "an empty key": {"Authorization": "Bearer "},
+        "a wrong key": {"Authorization": f"Bearer sk-{secrets.token_urlsafe(32)}"},
+        "a valid key in another header": {"api-key": gateway.key, "x-api-key": gateway.key},
+    }[name]
+
+
+def _find_retired_key(settings: Settings, keys: GatewayKeys) -> str:
+    """A key that exists, of a slot that its client's settings do not list any more."""
+    return next(keys.of(client, "b") for client in settings.clients if "b" not in client.keys)
+
+
+@when(parsers.parse("somebody asks with a valid key as {header}"), target_fixture="outcome")
+def _(gateway: Gateway, marker: str, header: str) -> Outcome:
+    name, _, form = header.partition(": ")
+    return _post(gateway, {name: form.replace("KEY", gateway.key)}, marker)
+
+
+@when(parsers.parse("somebody asks for embeddings with {credential}"), target_fixture="outcome")
+def _(gateway: Gateway, target: Target, marker: str, credential: str) -> Outcome:
+    return _post(gateway, _describe_credential(credential, gateway, target), marker, "/v1/embeddings")
+
+
+@when(parsers.re(r"somebody asks with (?!a valid key as)(?P<credential>.+)"), target_fixture="outcome")
+def _(gateway: Gateway, target: Target, marker: str, credential: str) -> Outcome:
+    return _post(gateway, _describe_credential(credential, gateway, target), marker)
+
+
+# --- routes
+
+
+@when(parsers.parse("a client with a valid key sends {method} {path}"), target_fixture="outcome")
+def _(gateway: Gateway, marker: str, method: str, path: str) -> Outcome:
+    return _send_raw(gateway, method, path, marker)
+
+
+def _send_raw(
+    gateway: Gateway, method: str, path: str, marker: str, headers: dict[str, str] | None = None
+) -> Outcome:
+    """Send a path as it stands: every other client would tidy it up first."""
+    address = urlsplit(gateway.base_url)
+    make = http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
+    connection = make(address.netloc, timeout=PATIENCE_SECONDS)
+    try:
+        body = json.dumps({"model": gateway.settings.azure.responses.model, "input": marker})
+        given_headers = {"Authorization": f"Bearer {gateway.key}", "Content-Type": "application/json"}
+        connection.request(
+            method,
+            path,
+            body=body if method == "POST" else None,
+            headers={**given_headers, **(headers or {})},
+        )
+        answer = connection.getresponse()
+        content = answer.read()
+        return describe(httpx.Response(answer.status, headers=answer.getheaders(), content=content))
+    finally:
+        connection.close()
+
+
+@then("the gateway does not serve it")
+def _(outcome: Outcome) -> None:
+    assert outcome.status in {400, 404}, f"status {outcome.status}: {outcome.text:.200}"
+    assert_openai_error(outcome)
+
+
+@when("a client with a valid key asks for a WebSocket", target_fixture="outcome")
+def _(gateway: Gateway, marker: str) -> Outcome:
+    upgrade = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    }
+    return _send_raw(gateway, "GET", "/v1/responses", marker, upgrade)
+
+
+@when("a probe asks whether the gateway is healthy", target_fixture="outcome")
+def _(gateway: Gateway) -> Outcome:
+    return describe(httpx.get(f"{gateway.base_url}/healthz", timeout=PATIENCE_SECONDS))
+
+
+# --- clients and the access log
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request of a known client, and the id that the gateway gave it."""
+
+    client: str
+    outcome: Outcome
+
+
+@when("each client asks with each of its valid keys", target_fixture="asked")
+def _(gateway: Gateway, control: LocalControl, marker: str) -> list[Asked]:
+    return [
+        Asked(client.name, _ask_as(gateway, control, client, slot, marker))
+        for client in gateway.settings.clients
+        for slot in client.keys
+    ]
+
+
+@when("a client asks and claims to be another", target_fixture="asked")
+def _(gateway: Gateway, marker: str) -> list[Asked]:
+    me, another = gateway.settings.clients[:2]
+    claim = {"Authorization": f"Bearer {gateway.key}", "x-gateway-client": another.name}
+    return [Asked(me.name, _post(gateway, claim, marker))]
+
+
+def _ask_as(gateway: Gateway, control: LocalControl, client: Client, slot: KeySlot, marker: str) -> Outcome:
+    return _post(gateway, {"Authorization": f"Bearer {control.keys.of(client, slot)}"}, marker)
+
+
+@then("every request is served")
+def _(asked: list[Asked]) -> None:
+    assert [one.outcome.status for one in asked] == [200] * len(asked)
+
+
+@then("the access log names the client of each request")
+@then("the access log names the client whose key it was")
+def _(gateway: Gateway, asked: list[Asked]) -> None:
+    edge = gateway.edge
+    assert edge is not None
+    ids = {one.outcome.headers["x-request-id"]: one.client for one in asked}
+    named: dict[str, str] = {}
+
+    def is_logged() -> bool:
+        named.update(_read_clients(edge))
+        return ids.keys() <= named.keys()
+
+    assert wait_until(is_logged, seconds=_LOG_SECONDS), "not every request left a line in the access log"
+    assert {request: named[request] for request in ids} == ids
+
+
+def _read_clients(edge: ProcessReference | ContainerReference) -> dict[str, str]:
+    """The client of each request in the access log, by request id."""
+    # A line that is still being written does not end in a brace.
+    lines = [line for line in edge.read_log().splitlines() if line.startswith("{") and line.endswith("}")]
+    entries = [json.loads(line) for line in lines]
+    return {entry["request_id"]: entry["client"] for entry in entries if entry["request_id"]}
+
+
+# --- rotation
+
+
+@dataclass(frozen=True)
+class Rotation:
+    """What each key of one client got at each stage of a rotation: `statuses[stage][slot]`."""
+
+    statuses: dict[str, dict[KeySlot, int]]
+
+
+@given(parsers.parse('a client with the keys "{keys}"'), target_fixture="stages")
+def _(keys: str) -> list[str]:
+    return [keys]
+
+
+@when(parsers.parse('its keys are changed to "{during}", and then to "{after}"'), target_fixture="rotation")
+def _(
+    edges: Edges,
+    target: Target,
+    control: LocalControl,
+    marker: str,
+    stages: list[str],
+    during: str,
+    after: str,
+) -> Rotation:
+    before = stages[0]
+    statuses: dict[str, dict[KeySlot, int]] = {}
+    for stage, keys in (("before", before), ("during", during), ("after", after)):
+        client = target.settings.clients[0].model_copy(update={"keys": tuple(keys.split(" and "))})
+        others = target.settings.clients[1:]
+        edge = edges.start(target.settings.model_copy(update={"clients": (client, *others)}))
+        slots: tuple[KeySlot, ...] = ("a", "b")
+        statuses[stage] = {slot: _ask_as(edge, control, client, slot, marker).status for slot in slots}
+    return Rotation(statuses)
+
+
+@then('key "a" works before and during the change, and is refused after it')
+def _(rotation: Rotation) -> None:
+    assert {stage: keys["a"] for stage, keys in rotation.statuses.items()} == {
+        "before": 200,
+        "during": 200,
+        "after": 401,
+    }
+
+
+@then('key "b" is refused before the change, and works during and after it')
+def _(rotation: Rotation) -> None:
+    assert {stage: keys["b"] for stage, keys in rotation.statuses.items()} == {
+        "before": 401,
+        "during": 200,
+        "after": 200,
+    }

@@ -1,0 +1,185 @@
+"""What came back: the outcome of one request, and what every client expects of an answer or a refusal."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import openai
+import pytest
+from pytest_bdd import parsers, then
+
+from steps.gateway import Gateway
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one request ended: `text` is what the model said, `body` what a refusal said, `seconds` how long it took."""
+
+    status: int
+    seconds: float
+    text: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: Any = None
+
+
+def attempt(ask: Callable[[], str]) -> Outcome:
+    """Do `ask`, which uses OpenAI's client and returns what the model said, and catch the refusal if there is one."""
+    started = time.monotonic()
+    try:
+        text = ask()
+    except openai.APIStatusError as refusal:
+        answer = refusal.response
+        return Outcome(
+            refusal.status_code,
+            time.monotonic() - started,
+            headers={name.lower(): value for name, value in answer.headers.items()},
+            body=_read_body(answer.text),
+        )
+    return Outcome(200, time.monotonic() - started, text=text)
+
+
+def describe(answer: httpx.Response, seconds: float = 0.0) -> Outcome:
+    """The outcome of a request that was sent without OpenAI's client."""
+    headers = {name.lower(): value for name, value in answer.headers.items()}
+    return Outcome(
+        answer.status_code, seconds, text=answer.text, headers=headers, body=_read_body(answer.text)
+    )
+
+
+def _read_body(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def ask_for_answer(gateway: Gateway, marker: str) -> str:
+    """A plain question to the Responses API."""
+    response = gateway.connect().responses.create(
+        model=gateway.settings.azure.responses.model, input=f"Reply with exactly: {marker}"
+    )
+    return response.output_text
+
+
+def ask_for_streamed_answer(gateway: Gateway, marker: str) -> str:
+    """A streamed question to the Responses API; returns the final answer."""
+    stream = gateway.connect().responses.create(
+        model=gateway.settings.azure.responses.model, input=f"Reply with exactly: {marker}", stream=True
+    )
+    final = [event.response.output_text for event in stream if event.type == "response.completed"]
+    return "".join(final)
+
+
+def ask_for_chat_completion(gateway: Gateway, marker: str) -> str:
+    """A question by a client that speaks chat completions."""
+    completion = gateway.connect().chat.completions.create(
+        model=gateway.settings.azure.responses.model,
+        messages=[{"role": "user", "content": f"Reply with exactly: {marker}"}],
+    )
+    return completion.choices[0].message.content or ""
+
+
+def ask_for_streamed_chat_completion(gateway: Gateway, marker: str) -> str:
+    """A streamed question by a client that speaks chat completions; returns the pieces put together."""
+    stream = gateway.connect().chat.completions.create(
+        model=gateway.settings.azure.responses.model,
+        messages=[{"role": "user", "content": f"Reply with exactly: {marker}"}],
+        stream=True,
+    )
+    return "".join(chunk.choices[0].delta.content or "" for chunk in stream if chunk.choices)
+
+
+def ask_for_embeddings(gateway: Gateway, marker: str) -> str:
+    """One vector; returns the marker when the vector has the configured dimensions."""
+    settings = gateway.settings.azure.embeddings
+    answer = gateway.connect().embeddings.create(model=settings.model, input=[f"def {marker}(): pass"])
+    return marker if len(answer.data[0].embedding) == settings.dimensions else "a vector of another length"
+
+
+#: What a client can ask for, by the name that the features use; each returns text that holds the marker.
+OPERATIONS: Mapping[str, Callable[[Gateway, str], str]] = {
+    "an answer": ask_for_answer,
+    "responses": ask_for_answer,
+    "a streamed answer": ask_for_streamed_answer,
+    "streamed responses": ask_for_streamed_answer,
+    "a chat completion": ask_for_chat_completion,
+    "chat completions": ask_for_chat_completion,
+    "streamed chat completions": ask_for_streamed_chat_completion,
+    "embeddings": ask_for_embeddings,
+}
+
+
+def assert_openai_error(outcome: Outcome) -> None:
+    """The refusal has OpenAI's error shape, and tells nothing of what is inside the gateway."""
+    assert isinstance(outcome.body, dict), f"not a JSON object: {outcome.body!r:.300}"
+    error = outcome.body.get("error")
+    assert isinstance(error, dict), f"no error object in {outcome.body!r:.300}"
+    assert isinstance(error.get("message"), str)
+    assert error["message"], "an empty message"
+    assert isinstance(error.get("type"), str)
+    assert "param" in error
+    assert isinstance(error.get("code"), str | None)
+    assert "Traceback" not in error["message"]
+
+
+def read_retry_after(outcome: Outcome) -> float:
+    """Seconds that the refusal asks to wait; a refusal that does not say fails the step."""
+    value = outcome.headers.get("retry-after")
+    assert value is not None, f"no Retry-After in {sorted(outcome.headers)}"
+    assert value.isdecimal(), f"Retry-After is {value!r}, not whole seconds"
+    return float(value)
+
+
+@then("the assistant gets its answer")
+def _(outcome: Outcome, marker: str) -> None:
+    assert outcome.status == 200, f"status {outcome.status}: {outcome.body!r:.300}"
+    assert marker in outcome.text
+
+
+@then("the request is served")
+def _(outcome: Outcome) -> None:
+    assert outcome.status == 200, f"status {outcome.status}: {outcome.body!r:.300}"
+
+
+@then(parsers.parse("the request is refused with status {status:d} in OpenAI's error shape"))
+@then(parsers.parse("the assistant is told {status:d} in OpenAI's error shape"))
+def _(outcome: Outcome, status: int) -> None:
+    assert outcome.status == status, f"status {outcome.status}: {outcome.body or outcome.text!r:.300}"
+    assert_openai_error(outcome)
+
+
+@then("the request is refused with a 4xx in OpenAI's error shape")
+def _(outcome: Outcome) -> None:
+    assert 400 <= outcome.status < 500, f"status {outcome.status}"
+    assert_openai_error(outcome)
+
+
+@then(parsers.parse('the refusal names "{name}"'))
+def _(outcome: Outcome, name: str) -> None:
+    assert name in outcome.body["error"]["message"]
+
+
+@then("the refusal says when to come back")
+def _(outcome: Outcome) -> None:
+    assert read_retry_after(outcome) >= 1
+
+
+@then(parsers.parse("the refusal says to come back after {seconds:d} seconds"))
+def _(outcome: Outcome, seconds: int) -> None:
+    assert read_retry_after(outcome) == pytest.approx(seconds)
+
+
+@then("it took no longer than the settings allow")
+def _(outcome: Outcome, gateway: Gateway) -> None:
+    retries = gateway.settings.retries
+    waits = sum(
+        min(retries.backoff_base_seconds * 2**attempt, retries.backoff_max_seconds)
+        for attempt in range(retries.attempts)
+    )
+    # Envoy's wait before a further attempt is a random part of the back-off; the rest is the machine's share.
+    assert outcome.seconds <= waits + 5 * retries.attempts

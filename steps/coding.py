@@ -1,0 +1,352 @@
+"""A coding assistant at work: questions, streams, tools, conversations."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import openai
+import pytest
+from openai.types.chat import ChatCompletionChunk, ChatCompletionToolParam
+from openai.types.responses import (
+    FunctionToolParam,
+    Response,
+    ResponseFunctionToolCall,
+    ResponseInputParam,
+    ResponseStreamEvent,
+)
+from pytest_bdd import given, parsers, then, when
+
+from aigateway.acceptance.plugin import Target
+from aigateway.simulator.control import SimulatorControl
+from aigateway.simulator.replies import Reply, ToolCall
+from steps.answers import OPERATIONS, Outcome, attempt
+from steps.gateway import Gateway
+
+_WEATHER_SCHEMA: dict[str, object] = {
+    "type": "object",
+    "properties": {
+        "city": {"type": "string", "description": "Name of the city"},
+        "unit": {"type": "string", "enum": ["celsius", "fahrenheit"]},
+    },
+    "required": ["city", "unit"],
+    "additionalProperties": False,
+}
+_WEATHER_TOOL: FunctionToolParam = {
+    "type": "function",
+    "name": "get_weather",
+    "description": "The weather of a city, now",
+    "parameters": _WEATHER_SCHEMA,
+    "strict": True,
+}
+_WEATHER_CHAT_TOOL: ChatCompletionToolParam = {
+    "type": "function",
+    "function": {
+        "name": "get_weather",
+        "description": "The weather of a city, now",
+        "parameters": _WEATHER_SCHEMA,
+        "strict": True,
+    },
+}
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A turn of a conversation: what was sent and what came back."""
+
+    sent: ResponseInputParam
+    response: Response
+
+
+@pytest.fixture
+def codex(gateway: Gateway) -> openai.OpenAI:
+    """The assistant's client."""
+    return gateway.connect()
+
+
+@pytest.fixture
+def model(gateway: Gateway) -> str:
+    """The model that the assistant asks."""
+    return gateway.settings.azure.responses.model
+
+
+def _say(text: str) -> ResponseInputParam:
+    return [{"role": "user", "content": text}]
+
+
+# --- plain and streamed answers
+
+
+@when("the assistant asks the model to repeat a phrase", target_fixture="response")
+def _(codex: openai.OpenAI, model: str, marker: str) -> Response:
+    return codex.responses.create(model=model, input=f"Reply with exactly: {marker}")
+
+
+@then("the answer is that phrase")
+def _(response: Response, marker: str) -> None:
+    assert response.status == "completed"
+    assert response.output_text.strip() == marker
+
+
+@then("the answer tells how many tokens it used")
+def _(response: Response) -> None:
+    assert response.usage is not None
+    assert response.usage.input_tokens > 0
+    assert response.usage.output_tokens > 0
+    assert response.usage.total_tokens == response.usage.input_tokens + response.usage.output_tokens
+
+
+@when(parsers.parse("the assistant asks for a count from 1 to {last:d} as a stream"), target_fixture="events")
+def _(codex: openai.OpenAI, model: str, marker: str, last: int) -> list[ResponseStreamEvent]:
+    prompt = f"Count from 1 to {last}, separated by commas and spaces, and write nothing else. ({marker})"
+    return list(codex.responses.create(model=model, input=prompt, stream=True))
+
+
+@then("the stream runs in order from created to completed")
+def _(events: list[ResponseStreamEvent]) -> None:
+    types = [event.type for event in events]
+    assert types[0] == "response.created"
+    assert types[-1] == "response.completed"
+    assert types.count("response.completed") == 1
+    numbers = [event.sequence_number for event in events]
+    assert numbers == sorted(set(numbers)), "the sequence numbers do not rise"
+
+
+@then("its pieces put together are the final answer")
+def _(events: list[ResponseStreamEvent]) -> None:
+    pieces = [event.delta for event in events if event.type == "response.output_text.delta"]
+    assert len(pieces) > 1, "the answer came in one piece: it was not streamed"
+    assert "".join(pieces) == _find_final(events).output_text
+
+
+@then(parsers.parse("the answer counts from 1 to {last:d}"))
+def _(events: list[ResponseStreamEvent], last: int) -> None:
+    numbers = _find_final(events).output_text.replace(".", "").split(",")
+    assert [number.strip() for number in numbers] == [str(number) for number in range(1, last + 1)]
+
+
+def _find_final(events: list[ResponseStreamEvent]) -> Response:
+    (final,) = [event.response for event in events if event.type == "response.completed"]
+    return final
+
+
+# --- tools
+
+
+@when(
+    "the assistant offers a weather tool and asks for the weather in Pretoria as a stream",
+    target_fixture="events",
+)
+def _(codex: openai.OpenAI, model: str, marker: str) -> list[ResponseStreamEvent]:
+    stream = codex.responses.create(
+        model=model,
+        input=f"What is the weather in Pretoria, in celsius? ({marker})",
+        tools=[_WEATHER_TOOL],
+        tool_choice={"type": "function", "name": "get_weather"},
+        stream=True,
+    )
+    return list(stream)
+
+
+@then("the model calls the weather tool with arguments that fit its schema")
+def _(events: list[ResponseStreamEvent]) -> None:
+    _check_weather_call(_find_call(_find_final(events)))
+
+
+@then("the streamed pieces of the arguments put together are the call's arguments")
+def _(events: list[ResponseStreamEvent]) -> None:
+    pieces = [event.delta for event in events if event.type == "response.function_call_arguments.delta"]
+    assert len(pieces) > 1, "the arguments came in one piece: they were not streamed"
+    assert "".join(pieces) == _find_call(_find_final(events)).arguments
+
+
+@given("the model has called the weather tool", target_fixture="turn")
+def _(codex: openai.OpenAI, model: str, marker: str) -> Turn:
+    sent = _say(
+        f"What is the weather in Pretoria, in celsius? Tell me what the tool says, with the number. ({marker})"
+    )
+    response = codex.responses.create(
+        model=model,
+        input=sent,
+        tools=[_WEATHER_TOOL],
+        tool_choice={"type": "function", "name": "get_weather"},
+    )
+    _check_weather_call(_find_call(response))
+    return Turn(sent, response)
+
+
+@when(parsers.parse("the assistant sends back that it is {degrees:d} degrees"), target_fixture="response")
+def _(codex: openai.OpenAI, model: str, turn: Turn, degrees: int) -> Response:
+    result: Any = {
+        "type": "function_call_output",
+        "call_id": _find_call(turn.response).call_id,
+        "output": json.dumps({"degrees": degrees, "unit": "celsius"}),
+    }
+    sent: Any = [*turn.sent, *turn.response.to_dict()["output"], result]  # type: ignore[misc] # a list of items
+    return codex.responses.create(model=model, input=sent, tools=[_WEATHER_TOOL])
+
+
+@then(parsers.parse("the answer mentions {text}"))
+def _(response: Response, text: str) -> None:
+    assert text in response.output_text
+
+
+def _find_call(response: Response) -> ResponseFunctionToolCall:
+    calls = [item for item in response.output if item.type == "function_call"]
+    assert len(calls) == 1, f"{len(calls)} calls in {[item.type for item in response.output]}"
+    return calls[0]
+
+
+def _check_weather_call(call: ResponseFunctionToolCall) -> None:
+    assert call.name == "get_weather"
+    _check_weather_arguments(call.arguments)
+
+
+def _check_weather_arguments(text: str) -> None:
+    arguments = json.loads(text)
+    assert set(arguments) == {"city", "unit"}
+    assert isinstance(arguments["city"], str)
+    assert arguments["city"]
+    assert arguments["unit"] in {"celsius", "fahrenheit"}
+
+
+# --- conversations
+
+
+@given("a first turn that stored nothing and returned its reasoning encrypted", target_fixture="turn")
+def _(codex: openai.OpenAI, model: str, marker: str) -> Turn:
+    sent = _say(f"Reply with exactly: first-{marker}")
+    response = codex.responses.create(
+        model=model,
+        input=sent,
+        store=False,
+        include=["reasoning.encrypted_content"],
+        reasoning={"effort": "low"},
+    )
+    reasoning = [item for item in response.output if item.type == "reasoning"]
+    assert reasoning, "the model returned no reasoning"
+    assert all(item.encrypted_content for item in reasoning)
+    return Turn(sent, response)
+
+
+@when("the assistant continues the conversation with that reasoning", target_fixture="response")
+def _(codex: openai.OpenAI, model: str, turn: Turn, marker: str) -> Response:
+    question = _say(f"Reply with exactly: second-{marker}")
+    sent: Any = [*turn.sent, *turn.response.to_dict()["output"], *question]  # type: ignore[misc] # a list of items
+    return codex.responses.create(
+        model=model,
+        input=sent,
+        store=False,
+        include=["reasoning.encrypted_content"],
+        reasoning={"effort": "low"},
+    )
+
+
+@then("the answer is the phrase of the second turn")
+def _(response: Response, marker: str) -> None:
+    assert response.output_text.strip() == f"second-{marker}"
+
+
+@given("the assistant has told the model a word to remember", target_fixture="turn")
+def _(codex: openai.OpenAI, model: str, marker: str) -> Turn:
+    sent = _say(f"Please remember the word {marker} and reply with OK only.")
+    return Turn(sent, codex.responses.create(model=model, input=sent, store=True))
+
+
+@when("the assistant asks for the word and names only the previous response", target_fixture="response")
+def _(codex: openai.OpenAI, model: str, turn: Turn) -> Response:
+    return codex.responses.create(
+        model=model,
+        input="Which word did I ask you to remember? Reply with that word only.",
+        previous_response_id=turn.response.id,
+    )
+
+
+@then("the answer is that word")
+def _(response: Response, marker: str) -> None:
+    assert marker in response.output_text
+
+
+@given("the model has given a stored answer", target_fixture="turn")
+def _(codex: openai.OpenAI, model: str, marker: str) -> Turn:
+    sent = _say(f"Reply with exactly: {marker}")
+    return Turn(sent, codex.responses.create(model=model, input=sent, store=True))
+
+
+@when("the assistant reads the stored response", target_fixture="response")
+def _(codex: openai.OpenAI, turn: Turn) -> Response:
+    return codex.responses.retrieve(turn.response.id)
+
+
+@then("it holds the same answer")
+def _(response: Response, turn: Turn) -> None:
+    assert response.output_text == turn.response.output_text
+
+
+@then("after it is deleted it cannot be read any more")
+def _(codex: openai.OpenAI, turn: Turn) -> None:
+    codex.responses.delete(turn.response.id)
+    with pytest.raises(openai.NotFoundError):
+        codex.responses.retrieve(turn.response.id)
+
+
+# --- whatever the client speaks
+
+
+@when(parsers.parse("the assistant asks over {api}"), target_fixture="outcome")
+@when(parsers.parse("the assistant asks for {api}"), target_fixture="outcome")
+@when(parsers.parse("another client asks for {api}"), target_fixture="outcome")
+def _(gateway: Gateway, marker: str, api: str) -> Outcome:
+    return attempt(lambda: OPERATIONS[api](gateway, marker))
+
+
+@when(parsers.parse('the assistant asks a model named "{name}"'), target_fixture="outcome")
+def _(codex: openai.OpenAI, marker: str, name: str) -> Outcome:
+    return attempt(lambda: codex.responses.create(model=name, input=marker).output_text)
+
+
+@when(
+    "Roo asks over chat completions for the weather in Pretoria with a tool and temperature 0",
+    target_fixture="chunks",
+)
+def _(codex: openai.OpenAI, model: str, marker: str, target: Target) -> list[ChatCompletionChunk]:
+    if target.stack:
+        # A real model calls the tool by itself; the simulated one is told to.
+        call = ToolCall("get_weather", {"city": "Pretoria", "unit": "celsius"})
+        SimulatorControl(target.stack.simulator_control_url).reply_with(Reply(calls=(call,)), marker=marker)
+    stream = codex.chat.completions.create(
+        model=model,
+        messages=[
+            {"role": "system", "content": "Always answer by calling a tool."},
+            {"role": "user", "content": f"What is the weather in Pretoria, in celsius? ({marker})"},
+        ],
+        temperature=0,
+        stream=True,
+        stream_options={"include_usage": True},
+        tools=[_WEATHER_CHAT_TOOL],
+        tool_choice="auto",
+        parallel_tool_calls=True,
+    )
+    return list(stream)
+
+
+@then("Roo receives a streamed call of the weather tool")
+def _(chunks: list[ChatCompletionChunk]) -> None:
+    calls = [
+        call.function
+        for chunk in chunks
+        for choice in chunk.choices
+        for call in choice.delta.tool_calls or ()
+        if call.function
+    ]
+    assert "".join(call.name or "" for call in calls) == "get_weather"
+    _check_weather_arguments("".join(call.arguments or "" for call in calls))
+    finishes = [choice.finish_reason for chunk in chunks for choice in chunk.choices if choice.finish_reason]
+    assert finishes == ["tool_calls"]
+
+
+@then("Roo never reads that the chatCompletion operation does not work")
+def _(chunks: list[ChatCompletionChunk]) -> None:
+    assert "does not work" not in "".join(chunk.model_dump_json() for chunk in chunks)
+    assert any(chunk.usage for chunk in chunks), "the usage that Roo asked for did not come"
