@@ -1,13 +1,171 @@
-"""The command line: it reads arguments, calls the package, prints; nothing is decided here."""
+"""The command line: it reads arguments, calls the package and prints; nothing is decided here."""
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
+
+from aigateway.errors import AigatewayError
+from aigateway.launching.choice import LauncherChoice
+from aigateway.settings.loading import find_root, list_environments
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+output = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+
+Environment = Annotated[str, typer.Argument(metavar="[ENV]", help="dev, staging or prod")]
+Environments = Annotated[list[str] | None, typer.Argument(metavar="[ENV]...", help="default: all of them")]
+Launcher = Annotated[
+    LauncherChoice, typer.Option(help="how to run the gateway; auto: containers where Docker answers")
+]
 
 
 def main() -> None:
-    app()
+    """Run the command line; a person's mistake ends in one message and an exit code, never in a traceback."""
+    try:
+        app()
+    except AigatewayError as error:
+        errors.print(f"error: {error}", markup=False, soft_wrap=True)
+        sys.exit(error.exit_code)
+
+
+@app.command()
+def render(
+    environments: Environments = None,
+    *,
+    check: Annotated[bool, typer.Option("--check", help="fail if a file is stale; write nothing")] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="show what would change; write nothing")] = False,
+) -> None:
+    """Render each environment's configs and Terraform variables from its gateway.yaml."""
+    from aigateway.rendering.checking import check_envoy
+    from aigateway.rendering.renderer import render_environment
+    from aigateway.rules import require_clean
+
+    root = find_root(Path.cwd())
+    # All of them before any is written: a mistake in one leaves every file as it was.
+    renderings = [render_environment(root, name) for name in environments or list_environments(root)]
+    for rendering in renderings:
+        require_clean(rendering)
+    stale = [text for rendering in renderings for text in rendering.find_stale()]
+    if check or diff:
+        for text in stale:
+            sys.stdout.write(text)
+        if check and stale:
+            raise AigatewayError(
+                f"{len(stale)} rendered files are stale or edited by hand; run: aigateway render"
+            )
+        return
+    if stale:
+        check_envoy(renderings, errors)
+    for rendering in renderings:
+        for path in rendering.write():
+            output.print(f"wrote {path.relative_to(root)}")
+
+
+@app.command()
+def lint(environments: Environments = None) -> None:
+    """Refuse a config with a setting that would be ignored, fail open, leak, or not be enforced."""
+    from aigateway.rendering.renderer import render_environment
+    from aigateway.rules import RULES, require_clean
+
+    root = find_root(Path.cwd())
+    for name in environments or list_environments(root):
+        require_clean(render_environment(root, name))
+        output.print(f"{name}: {len(RULES)} rules, no violation")
+
+
+@app.command()
+def docs(*, check: Annotated[bool, typer.Option("--check", help="fail if a page is stale")] = False) -> None:
+    """Write the pages of docs/ that are generated from the code."""
+    from aigateway.documents import find_stale_documents, write_documents
+
+    root = find_root(Path.cwd())
+    if check:
+        stale = find_stale_documents(root)
+        if stale:
+            raise AigatewayError(f"stale: {', '.join(stale)}; run: aigateway docs")
+        return
+    for name in write_documents(root):
+        output.print(f"wrote {name}")
+
+
+@app.command()
+def sim(
+    environment: Environment = "dev",
+    *,
+    host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="port of Azure; 0: a free one", min=0, max=65535)] = 0,
+    control_port: Annotated[int, typer.Option(help="port to script it; 0: a free one", min=0, max=65535)] = 0,
+) -> None:
+    """Run the simulated Azure OpenAI that an environment expects, until Ctrl-C."""
+    import secrets
+
+    from aigateway.launching.stack import describe_simulator
+    from aigateway.settings.loading import load_environment
+    from aigateway.simulator.server import Addresses, serve
+
+    settings = load_environment(find_root(Path.cwd()), environment)
+    key = secrets.token_hex(16)
+
+    def announce(addresses: Addresses) -> None:
+        azure = settings.azure
+        output.print(
+            f"simulated Azure OpenAI of {environment}: {addresses.url}\n"
+            f"  api-key      {key}\n"
+            f"  responses    {azure.responses.deployment}, api-version {azure.responses.api_version}\n"
+            f"  embeddings   {azure.embeddings.deployment}, api-version {azure.embeddings.api_version}\n"
+            f"  control      {addresses.control_url}\n"
+            "Ctrl-C stops it."
+        )
+
+    serve(describe_simulator(settings, key), host, port, "127.0.0.1", control_port, announce)
+
+
+@app.command()
+def up(
+    environment: Environment = "dev",
+    *,
+    launcher: Launcher = "auto",
+    port: Annotated[int, typer.Option(help="port of the gateway; 0: a free one", min=0, max=65535)] = 0,
+) -> None:
+    """Run the gateway with a simulated Azure behind it, until Ctrl-C."""
+    from aigateway.launching.session import describe_access, run_until_stopped
+    from aigateway.rendering.renderer import render_environment
+
+    root = find_root(Path.cwd())
+    rendering = render_environment(root, environment)
+    run_until_stopped(
+        root, rendering, launcher, port, errors, lambda stack: output.print(describe_access(stack))
+    )
+
+
+@app.command()
+def accept(
+    environment: Environment = "dev",
+    *,
+    launcher: Launcher = "auto",
+    keyword: Annotated[str, typer.Option("-k", help="only these scenarios, as pytest's -k")] = "",
+    tags: Annotated[str, typer.Option("-m", help="only scenarios with these tags, as pytest's -m")] = "",
+) -> None:
+    """Run the acceptance features against the gateway, and say whether it conforms."""
+    from aigateway.acceptance.run import Order, list_failures, tabulate
+    from aigateway.acceptance.run import accept as run_features
+    from aigateway.rendering.renderer import render_environment
+    from aigateway.rules import require_clean
+
+    root = find_root(Path.cwd())
+    rendering = render_environment(root, environment)
+    rendering.require_current()
+    require_clean(rendering)
+    order = Order(root, environment, launcher, keyword=keyword, tags=tags)
+    result = run_features(order, errors)
+    for failure in list_failures(result):
+        output.print(failure, markup=False, soft_wrap=True)
+    output.print(tabulate(result))
+    output.print(result.summary, style="bold green" if result.conformant else "bold red")
+    output.print(f"{order.folder.relative_to(root)}/: result.json, junit.xml", style="dim")
+    sys.exit(0 if result.conformant else 1)

@@ -43,6 +43,6 @@ Feature: Embeddings for codebase indexing
 
       Examples:
         | question                                                     | file                         |
-        | find a free port of this machine                             | aigateway/launching/ports.py |
+        | a port is taken because somebody listens on it already       | aigateway/launching/ports.py |
         | name of the key vault and the storage account of Azure       | aigateway/names.py           |
         | wait until a condition holds or a deadline has passed        | aigateway/waiting.py         |

@@ -87,7 +87,7 @@ Feature: Retries
       Given an assistant was told <failure> by Azure
       When the assistant asks for an answer
       Then the assistant gets its answer
-      And Azure received 1 request since
+      And Azure received 1 request
 
       Examples:
         | failure          |

@@ -43,7 +43,7 @@ def _describe_credential(name: str, gateway: Gateway, target: Target) -> dict[st
             return {"Authorization": f"Bearer {secret_of_this_run[name]}"}
     return {
         "no key": {},
-        "an empty key": {"Authorization": "Bearer "},
+        "an empty key": {"Authorization": "Bearer", "x-gateway-key": ""},
         "a wrong key": {"Authorization": f"Bearer sk-{secrets.token_urlsafe(32)}"},
         "a valid key in another header": {"api-key": gateway.key, "x-api-key": gateway.key},
     }[name]

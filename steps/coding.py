@@ -294,11 +294,12 @@ def _(codex: openai.OpenAI, turn: Turn) -> None:
 # --- whatever the client speaks
 
 
-@when(parsers.parse("the assistant asks over {api}"), target_fixture="outcome")
-@when(parsers.parse("the assistant asks for {api}"), target_fixture="outcome")
-@when(parsers.parse("another client asks for {api}"), target_fixture="outcome")
-def _(gateway: Gateway, marker: str, api: str) -> Outcome:
-    return attempt(lambda: OPERATIONS[api](gateway, marker))
+@when(
+    parsers.re(rf"the assistant asks (for|over) (?P<operation>{'|'.join(OPERATIONS)})"),
+    target_fixture="outcome",
+)
+def _(gateway: Gateway, marker: str, operation: str) -> Outcome:
+    return attempt(lambda: OPERATIONS[operation](gateway, marker))
 
 
 @when(parsers.parse('the assistant asks a model named "{name}"'), target_fixture="outcome")

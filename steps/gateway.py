@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import openai
@@ -54,7 +54,7 @@ class Gateway:
     base_url: str
     settings: Settings
     key: str
-    edge: PartReference | None = None
+    edge: PartReference | None = field(default=None, compare=False)
 
     def connect(self, key: str | None = None, *, max_retries: int = 0) -> openai.OpenAI:
         """OpenAI's own client, as a user would set it up; it does not retry, so that the gateway is what is seen."""

@@ -5,21 +5,30 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 
 import httpx
 import pytest
-from pytest_bdd import given, parsers, then, when
+from pytest_bdd import parsers, then, when
 
 from aigateway.settings.model import RateLimit
 from aigateway.settings.values import Endpoint
 from aigateway.simulator.ledger import RecordedRequest
-from steps.answers import Outcome, assert_openai_error, describe, read_retry_after
-from steps.gateway import PATIENCE_SECONDS, Edges, Gateway
+from steps.answers import (
+    Outcome,
+    ask_for_answer,
+    assert_openai_error,
+    attempt,
+    describe,
+    read_retry_after,
+)
+from steps.gateway import PATIENCE_SECONDS, Gateway, LocalControl
 
 _ENDPOINTS: dict[str, Endpoint] = {"an answer": "responses", "embeddings": "embeddings"}
 _WINDOW_SECONDS = 60.0
+_FLOOD_REQUESTS = 200
 
 
 @dataclass(frozen=True)
@@ -29,12 +38,20 @@ class Flood:
     outcomes: tuple[Outcome, ...]
 
 
-def send_at_once(gateway: Gateway, operation: str, count: int, marker: str) -> Flood:
-    """Send `count` requests of one client at once, without a retry, and wait for all."""
-    return asyncio.run(_send_at_once(gateway, _ENDPOINTS[operation], count, marker))
+def send_at_once(
+    gateway: Gateway,
+    operation: str,
+    marker: str,
+    count: int = _FLOOD_REQUESTS,
+    on_refusal: Callable[[], None] = lambda: None,
+) -> Flood:
+    """Send `count` requests of one client at once, with no retry, and wait for all."""
+    return asyncio.run(_send_at_once(gateway, _ENDPOINTS[operation], marker, count, on_refusal))
 
 
-async def _send_at_once(gateway: Gateway, endpoint: Endpoint, count: int, marker: str) -> Flood:
+async def _send_at_once(
+    gateway: Gateway, endpoint: Endpoint, marker: str, count: int, on_refusal: Callable[[], None]
+) -> Flood:
     body = {
         "model": getattr(gateway.settings.azure, endpoint).model,
         "input": f"Reply with exactly: {marker}",
@@ -45,15 +62,64 @@ async def _send_at_once(gateway: Gateway, endpoint: Endpoint, count: int, marker
     async def send() -> Outcome:
         started = time.monotonic()
         answer = await client.post(f"{gateway.base_url}/v1/{endpoint}", json=body)
+        if answer.status_code == 429:
+            on_refusal()
         return describe(answer, time.monotonic() - started)
 
     async with httpx.AsyncClient(headers=headers, limits=limits, timeout=PATIENCE_SECONDS) as client:
         return Flood(tuple(await asyncio.gather(*(send() for _ in range(count)))))
 
 
+class FloodInBackground:
+    """A flood of embeddings that goes on while the scenario does something else."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(1)
+        self._flood: Future[Flood] | None = None
+
+    def start(self, gateway: Gateway) -> None:
+        """Begin, and return when the gateway has begun to refuse."""
+        refused = threading.Event()
+        self._flood = self._pool.submit(send_at_once, gateway, "embeddings", "flood", on_refusal=refused.set)
+        assert refused.wait(PATIENCE_SECONDS), f"{_FLOOD_REQUESTS} requests at once met no limit"
+
+    def wait(self) -> Flood:
+        """How the flood's requests ended."""
+        assert self._flood is not None
+        return self._flood.result(PATIENCE_SECONDS)
+
+    def stop(self) -> None:
+        """Wait for what is still under way."""
+        self._pool.shutdown()
+
+
+@pytest.fixture
+def flood_in_background() -> Iterator[FloodInBackground]:
+    """Ends with the scenario."""
+    flood = FloodInBackground()
+    yield flood
+    flood.stop()
+
+
 @when(parsers.parse("one client sends {count:d} requests for {operation} at once"), target_fixture="flood")
 def _(gateway: Gateway, marker: str, count: int, operation: str) -> Flood:
-    return send_at_once(gateway, operation, count, marker)
+    return send_at_once(gateway, operation, marker, count)
+
+
+@when(
+    "another client asks for an answer while one client floods it with embeddings", target_fixture="outcome"
+)
+def _(
+    gateway: Gateway, control: LocalControl, marker: str, flood_in_background: FloodInBackground
+) -> Outcome:
+    flood_in_background.start(gateway)
+    other = replace(gateway, key=control.keys.of(gateway.settings.clients[1]))
+    return attempt(lambda: ask_for_answer(other, marker))
+
+
+@then("the flood met the limit")
+def _(flood_in_background: FloodInBackground) -> None:
+    assert any(outcome.status == 429 for outcome in flood_in_background.wait().outcomes)
 
 
 @then(parsers.parse("every request is answered within {seconds:d} seconds"))

@@ -1,6 +1,6 @@
-"""The pytest plugin under the features: it starts one stack for the whole run and tells each scenario's verdict.
+"""The pytest plugin under the features: it starts one stack for the whole run and judges each scenario.
 
-With `-n` (pytest-xdist) the controlling process starts the stack and the workers use it; without, one process does both.
+With `-n` (pytest-xdist) the controlling process starts the stack and the workers use it; without, one does both.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from rich.console import Console
 from aigateway.acceptance.results import ScenarioResult, TargetName, Verdict, list_requirements
 from aigateway.errors import AigatewayError, LaunchError
 from aigateway.launching.choice import LauncherChoice, choose_launcher
-from aigateway.launching.keys import GatewayKeys
 from aigateway.launching.parts import quote_log
 from aigateway.launching.stack import Stack, StackReference, run_stack
 from aigateway.rendering.renderer import render_environment
@@ -72,51 +71,67 @@ def pytest_configure(config: pytest.Config) -> None:
         for number in range(1, count + 1):
             config.addinivalue_line("markers", f"{prefix}{number}: proves this requirement of the PRD")
     if not _is_worker(config) and not config.option.collectonly and config.option.target == "local":
-        config.pluginmanager.register(_StackOwner(config), "aigateway-stack")
+        config.pluginmanager.register(StackOwner(), StackOwner.NAME)
 
 
-class _StackOwner:
-    """Starts the stack, in the process that controls the run, and stops it at the end, however that comes."""
+class StackOwner:
+    """Starts the stack, in the process that controls the run, and stops it at the end, however that comes.
 
-    def __init__(self, config: pytest.Config) -> None:
+    `failure` says why the run had to be given up: the stack did not start, or died.
+    """
+
+    NAME = "aigateway-stack"
+
+    def __init__(self) -> None:
+        self.stack: Stack | None = None
+        self.failure = ""
         self._undo = ExitStack()
-        config.add_cleanup(self._undo.close)
-        try:
-            self.stack = self._start(config)
-        except AigatewayError as error:
-            self._undo.close()
-            raise pytest.UsageError(str(error)) from error
+
+    @pytest.hookimpl(tryfirst=True, specname="pytest_sessionstart")
+    def start(self, session: pytest.Session) -> None:
+        """Start first of all, so that LiteLLM is busy starting while pytest starts its workers."""
+        session.config.add_cleanup(self._undo.close)
+        with self._give_up_on_error():
+            self.stack = self._start(session.config)
+            reference_path = self._undo.enter_context(_keep_for_workers(self.stack.reference))
+            session.config.stash[_REFERENCE] = reference_path
+
+    @pytest.hookimpl(trylast=True, specname="pytest_sessionstart")
+    def wait(self) -> None:
+        """Wait last of all."""
+        with self._give_up_on_error():
+            assert self.stack is not None  # noqa: S101 - else `start` has given up
+            self.stack.wait_until_ready()
+
+    def pytest_configure_node(self, node: Any) -> None:
+        """Tell a worker where the stack is."""
+        node.workerinput[_STACK_INPUT] = str(node.config.stash[_REFERENCE])
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Stop the run when a part of the gateway has died: every scenario after it would only say so again."""
+        if not report.failed or self.stack is None:
+            return
+        for part in (self.stack.litellm, self.stack.edge):
+            if not part.is_running():
+                with self._give_up_on_error():
+                    raise LaunchError(
+                        f"{part.name} died in the middle of the run; its last lines:\n{quote_log(part)}"
+                    )
 
     def _start(self, config: pytest.Config) -> Stack:
         root = find_root(config.invocation_params.dir)
         rendering = render_environment(root, config.option.environment)
-        launcher = choose_launcher(
-            cast("LauncherChoice", config.option.launcher), rendering.settings, Console(stderr=True)
-        )
-        stack = self._undo.enter_context(run_stack(root, rendering, launcher))
-        self.reference_path = self._undo.enter_context(_keep_for_workers(stack.reference))
-        return stack
+        choice = cast("LauncherChoice", config.option.launcher)
+        launcher = choose_launcher(choice, rendering.settings, Console(stderr=True))
+        return self._undo.enter_context(run_stack(root, rendering, launcher))
 
-    def pytest_configure_node(self, node: Any) -> None:
-        node.workerinput[_STACK_INPUT] = str(self.reference_path)
-
-    @pytest.hookimpl(trylast=True)
-    def pytest_sessionstart(self, session: pytest.Session) -> None:
-        """Wait for the gateway last, when the workers are already being started."""
-        session.config.stash[_REFERENCE] = self.reference_path
+    @contextlib.contextmanager
+    def _give_up_on_error(self) -> Iterator[None]:
         try:
-            self.stack.wait_until_ready()
-        except LaunchError as error:
-            pytest.exit(str(error), returncode=2)
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Stop the run when a part of the gateway has died: every scenario after it would only say so again."""
-        if report.failed:
-            for part in (self.stack.litellm, self.stack.edge):
-                if not part.is_running():
-                    pytest.exit(
-                        f"{part.name} died in the middle of the run; its last lines:\n{quote_log(part)}", 2
-                    )
+            yield
+        except AigatewayError as error:
+            self.failure = str(error)
+            pytest.exit(self.failure, returncode=error.exit_code)
 
 
 _REFERENCE = pytest.StashKey[Path]()
@@ -241,10 +256,3 @@ _FAILED_STEP = pytest.StashKey[str]()
 def pytest_bdd_step_error(request: pytest.FixtureRequest, step: Any) -> None:
     """Remember which step failed."""
     request.node.stash[_FAILED_STEP] = f"{step.keyword} {step.name}"
-
-
-def redact(text: str, keys: GatewayKeys) -> str:
-    """`text` without any of the run's keys."""
-    for secret in (keys.azure, keys.master, keys.salt, *keys.clients.values()):
-        text = text.replace(secret, "***")
-    return text

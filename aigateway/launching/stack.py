@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,12 +74,15 @@ class Stack:
             edge=self.edge.reference,
         )
 
-    def wait_until_ready(self, seconds: float = READY_SECONDS) -> None:
-        """Wait until clients are served with every configured model.
+    def wait_until_ready(
+        self, seconds: float = READY_SECONDS, give_up: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Wait until clients are served with every configured model, or until `give_up` says so.
 
         Raises LaunchError, with the last log lines of whichever part is not ready.
         """
-        require_ready((self.litellm, self.edge), self.base_url, seconds)
+        if not require_ready((self.litellm, self.edge), self.base_url, seconds, give_up):
+            return
         settings = self.rendering.settings
         key = self.keys.of(settings.clients[0])
         answer = httpx.get(f"{self.base_url}/v1/models", headers={"Authorization": f"Bearer {key}"})
@@ -92,12 +95,22 @@ class Stack:
             )
 
 
-def require_ready(parts: tuple[Part, ...], base_url: str, seconds: float) -> None:
-    """Wait until the edge at `base_url` and LiteLLM behind it answer; raises LaunchError when a part does not."""
+def require_ready(
+    parts: tuple[Part, ...],
+    base_url: str,
+    seconds: float,
+    give_up: Callable[[], bool] = lambda: False,
+) -> bool:
+    """Wait until the edge at `base_url` and LiteLLM behind it answer; False when `give_up` ended the wait.
+
+    Raises LaunchError when a part ends or does not answer in time.
+    """
     state = "no answer"
 
     def is_ready() -> bool:
         nonlocal state
+        if give_up():
+            return True
         for part in parts:
             if not part.is_running():
                 raise LaunchError(
@@ -113,7 +126,7 @@ def require_ready(parts: tuple[Part, ...], base_url: str, seconds: float) -> Non
 
     with httpx.Client(timeout=5, trust_env=False) as client:
         if wait_until(is_ready, seconds=seconds, every=0.1):
-            return
+            return not give_up()
     logs = "\n".join(f"  {part.name}, last lines:\n{quote_log(part)}" for part in parts)
     raise LaunchError(f"the gateway was not ready within {seconds:.0f} s; last state: {state}\n{logs}")
 

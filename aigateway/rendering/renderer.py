@@ -62,6 +62,12 @@ class Rendering:
                     )
                 )
 
+    def require_current(self) -> None:
+        """Raises RenderError when a file on disk is not what would be rendered now: it is what gets deployed."""
+        stale = "".join(self.find_stale())
+        if stale:
+            raise RenderError(f"{stale}rendered files are stale or edited by hand; run: aigateway render")
+
     def write(self) -> tuple[Path, ...]:
         """Write the files that differ from those on disk, each whole; returns their paths."""
         stale = []

@@ -125,18 +125,18 @@ def _read_text(path: Path, shown: str) -> str:
     if len(content) > _LARGEST_BYTES:
         raise SettingsError(f"{shown}: is larger than {_LARGEST_BYTES // 1024} KiB; no settings file is")
     try:
-        return content.decode("utf-8-sig")
+        return content.decode("utf-8")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise SettingsError(f"{shown}:{line}: is not UTF-8; save the file as UTF-8") from error
 
 
 def _refuse_leaks(text: str, shown: str) -> None:
-    """Refuse a file with a secret before anything else of it is looked at: what is not read is not printed."""
+    """Refuse a file with a secret before anything else of it is read: what is not read is not printed."""
     lines = text.splitlines()
     leaks = [
-        f"{shown}:{number}: {_find_last_key(lines[number - 1])}looks like a secret, and this file is committed: "
-        "remove it; if it is real, replace it where it is used. "
+        f"{shown}:{number}: {_find_last_key(lines[number - 1])}looks like a secret, and this file is "
+        "committed: remove it; if it is real, replace it where it is used. "
         "Secrets belong in the Key Vault and in environment variables"
         for number in find_secret_lines(text)
     ]

@@ -41,6 +41,7 @@ from aigateway.settings.values import (
     ResponsesApiVersion,
     Tag,
 )
+from aigateway.settings.vocabulary import Allowed
 
 # Fewest and most dimensions of each embeddings model; the most is also what it gives by itself.
 EMBEDDING_DIMENSIONS = {
@@ -542,13 +543,20 @@ class Observability(Group):
 
 
 class NameOverrides(Group):
-    """Names to use where the convention's own is taken by somebody else, or too long."""
+    """Names to use where the convention's own is taken by somebody else, or too long.
 
-    key_vault: str | None = Field(default=None, description="name of the Key Vault, unique in all of Azure")
-    storage_account: str | None = Field(
+    `aigateway.names` checks them, by the rules of the names that it makes.
+    """
+
+    key_vault: Annotated[str, Allowed("3 to 24 letters, digits and single hyphens")] | None = Field(
+        default=None, description="name of the Key Vault, unique in all of Azure"
+    )
+    storage_account: Annotated[str, Allowed("3 to 24 lower-case letters and digits")] | None = Field(
         default=None, description="name of the storage account, unique in all of Azure"
     )
-    container_app: str | None = Field(default=None, description="name of the Container App")
+    container_app: Annotated[str, Allowed("2 to 32 lower-case letters, digits and single hyphens")] | None = (
+        Field(default=None, description="name of the Container App")
+    )
 
 
 class Settings(Group):

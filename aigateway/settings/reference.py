@@ -102,4 +102,4 @@ def _show_value(value: Any) -> str:
 
 def _render_locations() -> str:
     rows = "".join(f"| `{name}` | `{code}` |\n" for name, code in CODES.items())
-    return f"## Locations and their codes\n\n| `location.name` | `location.code` |\n|---|---|\n{rows}"
+    return f"## Locations and their codes\n\n| Location | Code |\n|---|---|\n{rows}"

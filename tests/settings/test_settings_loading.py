@@ -81,7 +81,8 @@ def test_plain_words_that_yaml_1_1_would_change_stay_text(write: Write) -> None:
         ),
         pytest.param(
             "retries:\n  zzz: 1\n",
-            "5: retries.zzz: unknown key; retries may have attempts, backoff_base_seconds, backoff_max_seconds, "
+            "5: retries.zzz: unknown key; retries may have attempts, backoff_base_seconds, "
+            "backoff_max_seconds, "
             "retry_after_max_seconds",
             id="key like no other",
         ),
@@ -160,7 +161,8 @@ def test_plain_words_that_yaml_1_1_would_change_stay_text(write: Write) -> None:
         ),
         pytest.param(
             "ingress: {allowed_ip_ranges: [0.0.0.0/0]}\n",
-            "4: ingress.allowed_ip_ranges[0]: is '0.0.0.0/0', which is every address; leave allowed_ip_ranges "
+            "4: ingress.allowed_ip_ranges[0]: is '0.0.0.0/0', which is every address; "
+            "leave allowed_ip_ranges "
             "empty for that",
             id="a range of all addresses",
         ),
@@ -172,7 +174,8 @@ def test_plain_words_that_yaml_1_1_would_change_stay_text(write: Write) -> None:
         ),
         pytest.param(
             "location: {code: sa}\n",
-            "4: location.code: is 'sa'; must be 'san', the code of southafricanorth (no location has that code)",
+            "4: location.code: is 'sa'; must be 'san', the code of southafricanorth (no "
+            "location has that code)",
             id="unknown code",
         ),
         pytest.param(
@@ -182,13 +185,15 @@ def test_plain_words_that_yaml_1_1_would_change_stay_text(write: Write) -> None:
         ),
         pytest.param(
             "azure: {responses: {api_version: 2024-10-21}}\n",
-            "4: azure.responses.api_version: is '2024-10-21'; must be 2025-03-01-preview or later: Azure has no "
+            "4: azure.responses.api_version: is '2024-10-21'; must be 2025-03-01-preview "
+            "or later: Azure has no "
             "Responses API before that version",
             id="api-version without Responses",
         ),
         pytest.param(
             "azure: {embeddings: {api_version: v1}}\n",
-            "4: azure.embeddings.api_version: is 'v1'; must be a version such as 2024-10-21 or 2024-10-01-preview",
+            "4: azure.embeddings.api_version: is 'v1'; must be a version such as "
+            "2024-10-21 or 2024-10-01-preview",
             id="word for a dated api-version",
         ),
         pytest.param(
@@ -255,7 +260,8 @@ def test_plain_words_that_yaml_1_1_would_change_stay_text(write: Write) -> None:
         ),
         pytest.param(
             "scale:\n  envoy:\n    cpu: 0.5\n",
-            "6: scale.litellm.memory_gib: gives a replica 2 GiB in all (litellm and envoy); must be 2.5: Azure "
+            "6: scale.litellm.memory_gib: gives a replica 2 GiB in all (litellm and "
+            "envoy); must be 2.5: Azure "
             "takes only 2 GiB for each vCPU, and there are 1.25",
             id="pair that Azure refuses",
         ),
@@ -309,15 +315,17 @@ def test_every_problem_of_a_file_is_told_at_once_in_the_order_of_lines(write: Wr
 
 
 def test_a_wrong_setting_is_told_once_not_again_by_what_follows_from_it(write: Write) -> None:
-    assert complain(write(f"{GOOD}azure: {{embeddings: {{model: 7}}}}\n")) == [
+    (line,) = complain(write(f"{GOOD}azure: {{embeddings: {{model: 7}}}}\n"))
+    assert line == (
         f"{FILE}:4: azure.embeddings.model: is 7; must be letters, digits, '.', '_' and '-', at most 64 "
         "characters, in quotes"
-    ]
+    )
 
 
 def test_what_is_required_is_missed(write: Write) -> None:
+    clients = "must be a list of at least 1, each a group of settings: name, keys, limits"
     assert complain(write("project: x\n")) == [
-        f"{FILE}:1: clients: is missing; must be a list of at least 1, each a group of settings: name, keys, limits",
+        f"{FILE}:1: clients: is missing; {clients}",
         f"{FILE}:1: environment: is missing; must be 'dev', 'staging' or 'prod'",
     ]
 
@@ -405,7 +413,10 @@ def test_a_secret_is_refused_wherever_it_stands_and_never_shown(write: Write, se
     "line",
     [
         f"images: {{envoy: {{digest: 'sha256:{'0a' * 32}'}}}}",
-        "images: {litellm: {repository: registry-1.example-company.com/mirror/ghcr-io/berriai/litellm-proxy}}",
+        (
+            "images: {litellm: {repository: "
+            "registry-1.example-company.com/mirror/ghcr-io/berriai/litellm-proxy}}"
+        ),
         "azure: {embeddings: {deployment: text-embedding-3-large-for-indexing-2026}}",
         "observability: {alert_emails: [platform-team-on-call@a-rather-long-company-name-2.example.com]}",
         "  - name: sk-marketing",

@@ -1,0 +1,37 @@
+"""The pages of docs/ that are generated, so that they cannot go stale unnoticed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from aigateway.acceptance.results import RunResult
+from aigateway.files import write_atomically
+from aigateway.rules import render_rules_reference
+from aigateway.settings.reference import render_reference
+
+
+def _render_documents() -> dict[str, str]:
+    return {
+        "docs/settings.md": render_reference(),
+        "docs/rules.md": render_rules_reference(),
+        "docs/result.schema.json": json.dumps(RunResult.model_json_schema(), indent=2) + "\n",
+    }
+
+
+def find_stale_documents(root: Path) -> list[str]:
+    """The generated pages that are not what would be generated now."""
+    return [
+        name
+        for name, text in _render_documents().items()
+        if not (root / name).is_file() or (root / name).read_text(encoding="utf-8") != text
+    ]
+
+
+def write_documents(root: Path) -> list[str]:
+    """Write the pages that are stale; returns their names."""
+    stale = find_stale_documents(root)
+    documents = _render_documents()
+    for name in stale:
+        write_atomically(root / name, documents[name])
+    return stale
