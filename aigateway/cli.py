@@ -9,13 +9,15 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from aigateway.acceptance.results import TargetName
 from aigateway.errors import AigatewayError
 from aigateway.launching.choice import LauncherChoice
 from aigateway.settings.loading import find_root, list_environments
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-output = Console(highlight=False)
-errors = Console(stderr=True, highlight=False)
+# Lines are not wrapped: what is printed is there to be pasted.
+output = Console(highlight=False, soft_wrap=True)
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 Environment = Annotated[str, typer.Argument(metavar="[ENV]", help="dev, staging or prod")]
 Environments = Annotated[list[str] | None, typer.Argument(metavar="[ENV]...", help="default: all of them")]
@@ -29,7 +31,7 @@ def main() -> None:
     try:
         app()
     except AigatewayError as error:
-        errors.print(f"error: {error}", markup=False, soft_wrap=True)
+        errors.print(f"error: {error}", markup=False)
         sys.exit(error.exit_code)
 
 
@@ -148,6 +150,10 @@ def accept(
     environment: Environment = "dev",
     *,
     launcher: Launcher = "auto",
+    target: Annotated[
+        TargetName, typer.Option(help="a gateway that this starts, or a deployed one")
+    ] = "local",
+    base_url: Annotated[str, typer.Option(help="the deployed one's address; its key in AIGATEWAY_KEY")] = "",
     keyword: Annotated[str, typer.Option("-k", help="only these scenarios, as pytest's -k")] = "",
     tags: Annotated[str, typer.Option("-m", help="only scenarios with these tags, as pytest's -m")] = "",
 ) -> None:
@@ -161,10 +167,10 @@ def accept(
     rendering = render_environment(root, environment)
     rendering.require_current()
     require_clean(rendering)
-    order = Order(root, environment, launcher, keyword=keyword, tags=tags)
+    order = Order(root, environment, launcher, target, base_url, keyword, tags)
     result = run_features(order, errors)
     for failure in list_failures(result):
-        output.print(failure, markup=False, soft_wrap=True)
+        output.print(failure, markup=False)
     output.print(tabulate(result))
     output.print(result.summary, style="bold green" if result.conformant else "bold red")
     output.print(f"{order.folder.relative_to(root)}/: result.json, junit.xml", style="dim")

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import httpx
 from pytest_bdd import given, parsers, then, when
 
-from aigateway.acceptance.plugin import Target
+from aigateway.acceptance.target import Target
 from aigateway.launching.keys import GatewayKeys
 from aigateway.launching.parts import ContainerReference, ProcessReference
 from aigateway.settings.model import Client, Settings

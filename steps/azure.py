@@ -8,7 +8,7 @@ import secrets
 import pytest
 from pytest_bdd import given, parsers, then
 
-from aigateway.acceptance.plugin import Target
+from aigateway.acceptance.target import Target
 from aigateway.simulator.faults import Failing, Fault, Throttled
 from aigateway.simulator.ledger import RecordedRequest
 from steps.answers import ask_for_answer, attempt

@@ -18,7 +18,7 @@ from openai.types.responses import (
 )
 from pytest_bdd import given, parsers, then, when
 
-from aigateway.acceptance.plugin import Target
+from aigateway.acceptance.target import Target
 from aigateway.simulator.control import SimulatorControl
 from aigateway.simulator.replies import Reply, ToolCall
 from steps.answers import OPERATIONS, Outcome, attempt

@@ -13,7 +13,7 @@ import pytest
 from pytest_bdd import given
 from rich.console import Console
 
-from aigateway.acceptance.plugin import Target
+from aigateway.acceptance.target import Target
 from aigateway.launching.choice import choose_launcher
 from aigateway.launching.commands import command_envoy
 from aigateway.launching.keys import GatewayKeys

@@ -17,7 +17,7 @@ import httpx
 import pytest
 from pytest_bdd import given, parsers, then, when
 
-from aigateway.acceptance.plugin import Target
+from aigateway.acceptance.target import Target
 from steps.gateway import PATIENCE_SECONDS, Gateway
 
 # What Roo sends: batches of 60 segments of 50 to 1000 characters, 10 batches at once, base64, never `dimensions`.

@@ -10,7 +10,6 @@ import os
 import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,14 +20,14 @@ from pytest_bdd.parser import ScenarioTemplate
 from pytest_bdd.scenario import scenario_wrapper_template_registry
 from rich.console import Console
 
-from aigateway.acceptance.results import ScenarioResult, TargetName, Verdict, list_requirements
+from aigateway.acceptance.results import ScenarioResult, Verdict, list_requirements
+from aigateway.acceptance.target import Target, find_deployed, find_local
 from aigateway.errors import AigatewayError, LaunchError
 from aigateway.launching.choice import LauncherChoice, choose_launcher
 from aigateway.launching.parts import quote_log
 from aigateway.launching.stack import Stack, StackReference, run_stack
 from aigateway.rendering.renderer import render_environment
-from aigateway.settings.loading import find_root, load_environment
-from aigateway.settings.model import Settings
+from aigateway.settings.loading import find_root
 
 _STACK_INPUT = "aigateway_stack"
 _RESULT_PROPERTY = "aigateway_result"
@@ -42,18 +41,6 @@ _REQUIREMENTS = {"G": 6, "FR": 6, "NFR": 4, "AC": 4}
 
 #: What a step raises when the gateway behaved otherwise than it should; anything else is the harness's own mistake.
 _GATEWAY_FAILURES = (AssertionError, openai.OpenAIError, httpx.HTTPError)
-
-
-@dataclass(frozen=True)
-class Target:
-    """The gateway that the run is about: where it is, what it should follow, a key; the stack when it is local."""
-
-    name: TargetName
-    root: Path
-    base_url: str
-    settings: Settings
-    key: str
-    stack: StackReference | None
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -155,16 +142,13 @@ def target(pytestconfig: pytest.Config) -> Target:
     options = pytestconfig.option
     if options.target == "deployed":
         root = find_root(pytestconfig.invocation_params.dir)
-        settings = load_environment(root, options.environment)
-        return Target("deployed", root, options.base_url, settings, os.environ["AIGATEWAY_KEY"], None)
+        return find_deployed(root, options.environment, options.base_url)
     path = (
         Path(pytestconfig.workerinput[_STACK_INPUT])  # type: ignore[attr-defined] # xdist's
         if _is_worker(pytestconfig)
         else pytestconfig.stash[_REFERENCE]
     )
-    stack = StackReference.model_validate_json(path.read_text())
-    settings = load_environment(stack.root, stack.environment)
-    return Target("local", stack.root, stack.base_url, settings, stack.keys.of(settings.clients[0]), stack)
+    return find_local(StackReference.model_validate_json(path.read_text()))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -211,6 +195,7 @@ def _judge(
         feature=scenario.feature.name,
         name=_name_scenario(item, scenario.name),
         requirements=list_requirements(tags),
+        core=item.config.option.target in tags,
         verdict=_decide(report, call),
         seconds=round(report.duration, 3),
         reason=_explain(report, call),

@@ -26,6 +26,7 @@ class ScenarioResult(_Frozen):
     feature: str
     name: str
     requirements: tuple[str, ...] = Field(description="the requirements of the PRD that it proves")
+    core: bool = Field(description="whether it can run against this target, and so has to pass")
     verdict: Verdict
     seconds: float = Field(ge=0)
     reason: str = Field(default="", description="why it was skipped, or what failed, without any key")
@@ -60,16 +61,17 @@ class RunResult(_Frozen):
         labels: dict[Verdict, str] = {"failed": "failed", "skipped": "skipped", "error": "harness errors"}
         others = "".join(f", {counts[name]} {label}" for name, label in labels.items() if counts[name])
         partial = f" (only {self.selection})" if self.selection else ""
+        core = sum(scenario.core for scenario in self.scenarios)
         return (
-            f"{self.environment}: {verdict}, {counts['passed']} of {len(self.scenarios)} scenarios{others}, "
+            f"{self.environment}: {verdict}, {counts['passed']} of {core} scenarios{others}, "
             f"{self.seconds:.0f} s{partial}"
         )
 
 
 def is_conformant(scenarios: Iterable[ScenarioResult], selection: str) -> bool:
-    """A gateway conforms when every scenario ran and passed: a skipped one proves nothing."""
-    verdicts = {scenario.verdict for scenario in scenarios}
-    return verdicts == {"passed"} and not selection
+    """A gateway conforms when every core scenario ran and passed: a skipped one proves nothing."""
+    core = [scenario.verdict for scenario in scenarios if scenario.core]
+    return bool(core) and set(core) == {"passed"} and not selection
 
 
 def list_requirements(tags: Iterable[str]) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from aigateway.acceptance.results import (
     Verdict,
     is_conformant,
 )
+from aigateway.acceptance.target import find_deployed
 from aigateway.errors import AigatewayError
 from aigateway.files import write_atomically
 from aigateway.launching.choice import LauncherChoice
@@ -126,6 +127,8 @@ def accept(order: Order, console: Console) -> RunResult:
     started = datetime.datetime.now(datetime.UTC)
     clock = time.monotonic()
     observer = _Observer(console)
+    if order.target == "deployed":
+        find_deployed(order.root, order.environment, order.base_url)
     order.folder.mkdir(parents=True, exist_ok=True)
     for name in (RESULT_FILE, JUNIT_FILE):
         (order.folder / name).unlink(missing_ok=True)
@@ -174,7 +177,7 @@ def _group(scenarios: Iterable[ScenarioResult]) -> dict[str, list[ScenarioResult
 def list_failures(result: RunResult) -> Iterator[str]:
     """For each scenario that did not pass: what it was, where it stopped, why, and the command that repeats it."""
     for scenario in result.scenarios:
-        if scenario.verdict != "passed":
+        if scenario.core and scenario.verdict != "passed":
             yield (
                 f"{scenario.verdict}: {scenario.feature}: {scenario.name}\n"
                 f"    {scenario.step}\n    {scenario.reason}\n"
