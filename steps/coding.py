@@ -18,9 +18,6 @@ from openai.types.responses import (
 )
 from pytest_bdd import given, parsers, then, when
 
-from aigateway.acceptance.target import Target
-from aigateway.simulator.control import SimulatorControl
-from aigateway.simulator.replies import Reply, ToolCall
 from steps.answers import OPERATIONS, Outcome, attempt
 from steps.gateway import Gateway
 
@@ -311,16 +308,12 @@ def _(codex: openai.OpenAI, marker: str, name: str) -> Outcome:
     "Roo asks over chat completions for the weather in Pretoria with a tool and temperature 0",
     target_fixture="chunks",
 )
-def _(codex: openai.OpenAI, model: str, marker: str, target: Target) -> list[ChatCompletionChunk]:
-    if target.stack:
-        # A real model calls the tool by itself; the simulated one is told to.
-        call = ToolCall("get_weather", {"city": "Pretoria", "unit": "celsius"})
-        SimulatorControl(target.stack.simulator_control_url).reply_with(Reply(calls=(call,)), marker=marker)
+def _(codex: openai.OpenAI, model: str, marker: str) -> list[ChatCompletionChunk]:
     stream = codex.chat.completions.create(
         model=model,
         messages=[
-            {"role": "system", "content": "Always answer by calling a tool."},
-            {"role": "user", "content": f"What is the weather in Pretoria, in celsius? ({marker})"},
+            {"role": "system", "content": "You are a coding assistant that answers by calling tools."},
+            {"role": "user", "content": f"Call the get_weather tool for Pretoria, in celsius. ({marker})"},
         ],
         temperature=0,
         stream=True,

@@ -1,7 +1,7 @@
 """What the simulated model answers: a scripted reply, or a rule that a real model follows too.
 
 The rules are chosen so that one and the same scenario text passes on the real model: "Reply with exactly: …",
-"Count from 1 to N", a word to remember, a tool's result.
+"Count from 1 to N", "Call the X tool", a word to remember, a tool's result.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ import re
 from aigateway.simulator.items import text_of
 from aigateway.simulator.replies import Reply, ToolCall
 from aigateway.simulator.request import ResponsesRequest
-from aigateway.simulator.tools import forced_tool, synthesize
+from aigateway.simulator.tools import CallableTool, callable_tools, forced_tool, synthesize
 
 _EXACTLY = re.compile(r"Reply with exactly:[ \t]*(.+)", re.IGNORECASE)
 _COUNT = re.compile(r"Count from 1 to (\d{1,4})", re.IGNORECASE)
 _REMEMBER = re.compile(r"remember the word:?\s+[\"'“‘]?([\w-]+)", re.IGNORECASE)
 _ASKED_WORD = re.compile(r"Which word did I ask you to remember", re.IGNORECASE)
+_CALL = re.compile(r"Call the (\w+) tool", re.IGNORECASE)
 _QUOTED_CHARACTERS = 60
 
 
@@ -26,12 +27,27 @@ def answer(request: ResponsesRequest) -> Reply:
     prompt = last_prompt(request)
     tool = forced_tool(request.tool_choice, request.tools)
     if tool is not None:
-        arguments = prompt if tool.kind == "custom" else synthesize({"type": "object"} | tool.schema, prompt)
-        return Reply(calls=(ToolCall(tool.name, arguments),))
+        return _call(tool, prompt)
     last = request.conversation[-1] if request.conversation else {"type": "message"}
     if last["type"] in ("function_call_output", "custom_tool_call_output"):
         return Reply(text=f"The tool answered: {text_of(last)}")
+    tool = _named_tool(request, prompt)
+    if tool is not None:
+        return _call(tool, prompt)
     return Reply(text=_formatted(request, prompt) or _text_for(request, prompt))
+
+
+def _named_tool(request: ResponsesRequest, prompt: str) -> CallableTool | None:
+    """The tool that the prompt says to call, where the request leaves the choice to the model."""
+    named = _CALL.search(prompt)
+    if not named or request.tool_choice == "none":
+        return None
+    return next((tool for tool in callable_tools(request.tools) if tool.name == named[1]), None)
+
+
+def _call(tool: CallableTool, prompt: str) -> Reply:
+    arguments = prompt if tool.kind == "custom" else synthesize({"type": "object"} | tool.schema, prompt)
+    return Reply(calls=(ToolCall(tool.name, arguments),))
 
 
 def last_prompt(request: ResponsesRequest) -> str:

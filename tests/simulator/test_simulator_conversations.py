@@ -48,6 +48,24 @@ def test_a_word_is_remembered_along_the_chain(azure: openai.AzureOpenAI) -> None
     assert azure.responses.create(model="coder", input=replayed, store=False).output_text == "plum"
 
 
+@pytest.mark.parametrize(
+    ("prompt", "choice", "called"),
+    [
+        ("Call the weather tool for Paris.", "auto", True),
+        ("Call the weather tool for Paris.", "none", False),
+        ("Call the other tool for Paris.", "auto", False),
+        ("Is a weather tool here?", "auto", False),
+    ],
+)
+def test_a_tool_is_called_where_the_prompt_says_so(
+    azure: openai.AzureOpenAI, prompt: str, choice: Any, called: bool
+) -> None:
+    made = azure.responses.create(model="coder", input=prompt, tools=[WEATHER], tool_choice=choice)
+    assert [item.type for item in made.output if item.type != "reasoning"] == [
+        "function_call" if called else "message"
+    ]
+
+
 def test_nothing_is_kept_where_store_is_false(azure: openai.AzureOpenAI) -> None:
     made = azure.responses.create(model="coder", input="hello", store=False)
     with pytest.raises(openai.NotFoundError):
