@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -19,6 +20,9 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 output = Console(highlight=False, soft_wrap=True)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
+# What no program can put right, wherever it strikes.
+_MACHINE_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+
 Environment = Annotated[str, typer.Argument(metavar="[ENV]", help="dev, staging or prod")]
 Environments = Annotated[list[str] | None, typer.Argument(metavar="[ENV]...", help="default: all of them")]
 Launcher = Annotated[
@@ -33,6 +37,11 @@ def main() -> None:
     except AigatewayError as error:
         errors.print(f"error: {error}", markup=False)
         sys.exit(error.exit_code)
+    except OSError as error:
+        if error.errno not in _MACHINE_ERRORS:
+            raise
+        errors.print(f"error: {error.filename or 'a file'}: {error.strerror}", markup=False)
+        sys.exit(AigatewayError.exit_code)
 
 
 @app.command()
@@ -169,7 +178,7 @@ def accept(
     require_clean(rendering)
     order = Order(root, environment, launcher, target, base_url, keyword, tags)
     result = run_features(order, errors)
-    for failure in list_failures(result):
+    for failure in list_failures(result, order):
         output.print(failure, markup=False)
     output.print(tabulate(result))
     output.print(result.summary, style="bold green" if result.conformant else "bold red")

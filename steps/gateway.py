@@ -53,7 +53,7 @@ class Gateway:
 
     base_url: str
     settings: Settings
-    key: str
+    key: str = field(repr=False)
     edge: PartReference | None = field(default=None, compare=False)
 
     def connect(self, key: str | None = None, *, max_retries: int = 0) -> openai.OpenAI:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
@@ -78,6 +79,7 @@ class StackOwner:
     def pytest_sessionstart(self, session: pytest.Session) -> Generator[None, None, None]:
         """Start before everything else and wait after it: while LiteLLM starts, so do pytest's workers."""
         session.config.add_cleanup(self._undo.close)
+        self._undo.enter_context(_interrupt_on_terminate())
         with self._give_up_on_error():
             self.stack = self._start(session.config)
             reference_path = self._undo.enter_context(_keep_for_workers(self.stack.reference))
@@ -123,7 +125,12 @@ _REFERENCE = pytest.StashKey[Path]()
 @contextlib.contextmanager
 def _keep_for_workers(reference: StackReference) -> Iterator[Path]:
     """A file for this run's own processes: it holds the run's keys, so nobody else can read it."""
-    descriptor, name = tempfile.mkstemp(prefix="aigateway-stack-", suffix=".json")
+    try:
+        descriptor, name = tempfile.mkstemp(prefix="aigateway-stack-", suffix=".json")
+    except OSError as error:
+        raise LaunchError(
+            f"no temporary file can be made: {error.strerror}; name another place in TMPDIR"
+        ) from error
     try:
         with os.fdopen(descriptor, "w") as file:
             file.write(reference.model_dump_json())
@@ -132,13 +139,32 @@ def _keep_for_workers(reference: StackReference) -> Iterator[Path]:
         Path(name).unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def _interrupt_on_terminate() -> Iterator[None]:
+    """End at SIGTERM as at Ctrl-C, with everything stopped and removed."""
+    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
 def _is_worker(config: pytest.Config) -> bool:
     return hasattr(config, "workerinput")
 
 
 @pytest.fixture(scope="session")
 def target(pytestconfig: pytest.Config) -> Target:
-    """The gateway of this run."""
+    """The gateway of this run; what is reported of it holds none of its secrets."""
+    found = _find_target(pytestconfig)
+    pytestconfig.stash[_TARGET] = found
+    return found
+
+
+_TARGET = pytest.StashKey[Target]()
+
+
+def _find_target(pytestconfig: pytest.Config) -> Target:
     options = pytestconfig.option
     if options.target == "deployed":
         root = find_root(pytestconfig.invocation_params.dir)
@@ -173,11 +199,23 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Give each scenario's report its result, in a form that travels from a worker."""
     report = yield
+    _redact(report, item.config)
     scenario = _find_scenario(item)
     if scenario and (report.when == "call" or report.outcome != "passed"):
         result = _judge(item, scenario, call, report)
         setattr(report, _RESULT_PROPERTY, result.model_dump_json())
     return report
+
+
+def _redact(report: pytest.TestReport, config: pytest.Config) -> None:
+    """Take the gateway's secrets out of a report, from which pytest's own output and JUnit's file are made."""
+    target = config.stash.get(_TARGET, None)
+    if target is None or not report.failed:
+        return
+    report.sections = [(title, target.redact(text)) for title, text in report.sections]
+    text = str(report.longrepr)
+    if target.redact(text) != text:
+        report.longrepr = target.redact(text)
 
 
 def read_result(report: pytest.TestReport) -> ScenarioResult | None:
@@ -198,7 +236,7 @@ def _judge(
         core=item.config.option.target in tags,
         verdict=_decide(report, call),
         seconds=round(report.duration, 3),
-        reason=_explain(report, call),
+        reason=_explain(report, call, item.config),
         step=item.stash.get(_FAILED_STEP, ""),
     )
 
@@ -212,13 +250,14 @@ def _decide(report: pytest.TestReport, call: pytest.CallInfo[None]) -> Verdict:
     return "failed" if report.when == "call" and isinstance(raised, _GATEWAY_FAILURES) else "error"
 
 
-def _explain(report: pytest.TestReport, call: pytest.CallInfo[None]) -> str:
+def _explain(report: pytest.TestReport, call: pytest.CallInfo[None], config: pytest.Config) -> str:
     if report.outcome == "passed" or call.excinfo is None:
         return ""
     if report.outcome == "skipped":
         return str(call.excinfo.value)
     text = f"{call.excinfo.typename}: {call.excinfo.value}"
-    return text[:2000]
+    target = config.stash.get(_TARGET, None)
+    return (target.redact(text) if target else text)[:2000]
 
 
 def _name_scenario(item: pytest.Item, template: str) -> str:

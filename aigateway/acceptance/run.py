@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+import io
+import shlex
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -63,14 +66,25 @@ class Order:
     def selection(self) -> str:
         """What was chosen of the features; empty for all of them."""
         parts = (("-k", self.keyword), ("-m", self.tags))
-        return " ".join(f"{option} '{value}'" for option, value in parts if value)
+        return " ".join(f"{option} {shlex.quote(value)}" for option, value in parts if value)
+
+    @property
+    def features(self) -> list[str]:
+        """What to collect, as pytest's arguments; what pytest prints is for whoever calls pytest."""
+        return [
+            str(self.root / "features"),
+            f"--rootdir={self.root}",
+            "-pno:terminal",
+            "-pno:cacheprovider",
+            *(["-k", self.keyword] if self.keyword else []),
+            *(["-m", self.tags] if self.tags else []),
+        ]
 
     @property
     def arguments(self) -> list[str]:
         """What pytest is called with."""
         return [
-            str(self.root / "features"),
-            f"--rootdir={self.root}",
+            *self.features,
             f"--environment={self.environment}",
             f"--launcher={self.launcher}",
             f"--target={self.target}",
@@ -79,11 +93,6 @@ class Order:
             # A worker takes the next scenario when it is free; the long ones stand in different files.
             "--dist=worksteal",
             f"--junitxml={self.folder / JUNIT_FILE}",
-            # What pytest prints is for whoever calls pytest.
-            "-pno:terminal",
-            "-pno:cacheprovider",
-            *(["-k", self.keyword] if self.keyword else []),
-            *(["-m", self.tags] if self.tags else []),
         ]
 
 
@@ -91,11 +100,20 @@ class _Observer:
     """Collects the scenarios' results and says each as it comes."""
 
     def __init__(self, console: Console) -> None:
-        self.scenarios: list[ScenarioResult] = []
+        self._results: dict[str, ScenarioResult] = {}
         self.launcher: LauncherName | None = None
         self.failure = ""
         self._console = console
         self._total = 0
+
+    @property
+    def scenarios(self) -> tuple[ScenarioResult, ...]:
+        """Each scenario once, in the order of the features."""
+        return tuple(sorted(self._results.values(), key=lambda result: (result.feature, result.id)))
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self.failure = _explain_collection(report)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
@@ -104,19 +122,43 @@ class _Observer:
     def pytest_unconfigure(self, config: pytest.Config) -> None:
         owner = config.pluginmanager.get_plugin(StackOwner.NAME)
         if isinstance(owner, StackOwner):
-            self.failure = owner.failure
+            self.failure = owner.failure or self.failure
             self.launcher = owner.stack.launcher.name if owner.stack else None
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         result = read_result(report)
         if result is None:
-            return
-        self.scenarios.append(result)
-        count = f"{len(self.scenarios):>{len(str(self._total))}}/{self._total}"
+            if not report.failed:
+                return
+            result = _blame_harness(report)
+        # One that fails when it is torn down has passed before: the last word counts.
+        self._results[result.id] = result
+        count = f"{len(self._results):>{len(str(self._total))}}/{self._total}"
         name = escape(f"{result.feature}: {result.name}")
         self._console.print(
             f"{_MARKS[result.verdict]} {count} {name} [dim]{result.seconds:.1f} s[/]", highlight=False
         )
+
+
+def _explain_collection(report: pytest.CollectReport) -> str:
+    lines = [
+        line.removeprefix("E ").strip() for line in str(report.longrepr).splitlines() if line[:2] == "E "
+    ]
+    return f"{report.nodeid}: cannot be read: {' '.join(lines) or report.longrepr}"
+
+
+def _blame_harness(report: pytest.TestReport) -> ScenarioResult:
+    """The result of a scenario that did not live to give one: its worker was killed or crashed."""
+    return ScenarioResult(
+        id=report.nodeid,
+        feature="unknown",
+        name=report.nodeid.rpartition("::")[2],
+        requirements=(),
+        core=True,
+        verdict="error",
+        seconds=0,
+        reason=str(report.longrepr)[:2000],
+    )
 
 
 def accept(order: Order, console: Console) -> RunResult:
@@ -129,29 +171,50 @@ def accept(order: Order, console: Console) -> RunResult:
     observer = _Observer(console)
     if order.target == "deployed":
         find_deployed(order.root, order.environment, order.base_url)
-    order.folder.mkdir(parents=True, exist_ok=True)
-    for name in (RESULT_FILE, JUNIT_FILE):
-        (order.folder / name).unlink(missing_ok=True)
+    if order.selection:
+        _require_choice(order)
+    _clear(order.folder)
     code = pytest.main(order.arguments, plugins=[observer])
     if code == pytest.ExitCode.NO_TESTS_COLLECTED:
-        raise AigatewayError(f"no scenario is chosen by {order.selection or 'the features folder'}")
+        raise AigatewayError(f"{order.root / 'features'}: has no scenario")
     if code == pytest.ExitCode.INTERRUPTED and not observer.failure:
         raise KeyboardInterrupt
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         raise AigatewayError(observer.failure or f"the features could not be run (pytest's exit code {code})")
-    scenarios = tuple(sorted(observer.scenarios, key=lambda scenario: (scenario.feature, scenario.id)))
+    scenarios = observer.scenarios
     result = RunResult(
         environment=order.environment,
         target=order.target,
         launcher=observer.launcher,
         started_at=started.isoformat(timespec="seconds"),
         seconds=round(time.monotonic() - clock, 1),
-        conformant=is_conformant(scenarios, order.selection),
+        conformant=code == pytest.ExitCode.OK and is_conformant(scenarios, order.selection),
         selection=order.selection,
         scenarios=scenarios,
     )
     write_atomically(order.folder / RESULT_FILE, result.model_dump_json(indent=2) + "\n")
     return result
+
+
+def _require_choice(order: Order) -> None:
+    """Ask pytest what `-k` and `-m` choose, before a gateway is started for it."""
+    said = io.StringIO()
+    with contextlib.redirect_stderr(said):
+        code = pytest.main([*order.features, "--collect-only"])
+    if code == pytest.ExitCode.NO_TESTS_COLLECTED:
+        raise AigatewayError(f"no scenario is chosen by {order.selection}")
+    if code == pytest.ExitCode.USAGE_ERROR:
+        raise AigatewayError(said.getvalue().strip().removeprefix("ERROR: "))
+
+
+def _clear(folder: Path) -> None:
+    """Make `folder` ready for a run: what an earlier one left there would pass for this one's."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in (RESULT_FILE, JUNIT_FILE):
+            (folder / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise AigatewayError(f"{folder}: cannot be written to: {error.strerror}") from error
 
 
 def tabulate(result: RunResult) -> Table:
@@ -174,12 +237,21 @@ def _group(scenarios: Iterable[ScenarioResult]) -> dict[str, list[ScenarioResult
     return groups
 
 
-def list_failures(result: RunResult) -> Iterator[str]:
+def list_failures(result: RunResult, order: Order) -> Iterator[str]:
     """For each scenario that did not pass: what it was, where it stopped, why, and the command that repeats it."""
     for scenario in result.scenarios:
         if scenario.core and scenario.verdict != "passed":
             yield (
                 f"{scenario.verdict}: {scenario.feature}: {scenario.name}\n"
                 f"    {scenario.step}\n    {scenario.reason}\n"
-                f"    again: .venv/bin/pytest '{scenario.id}' --environment {result.environment}"
+                f"    again: {_repeat(scenario, result, order)}"
             )
+
+
+def _repeat(scenario: ScenarioResult, result: RunResult, order: Order) -> str:
+    words = [".venv/bin/pytest", scenario.id, "--environment", result.environment]
+    if result.launcher:
+        words += ["--launcher", result.launcher]
+    else:
+        words += ["--target", result.target, "--base-url", order.base_url]
+    return shlex.join(words)

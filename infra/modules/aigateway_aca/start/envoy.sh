@@ -45,7 +45,7 @@ while :; do
   name=${rest%%'}'*}
   rest=${rest#*'}'}
   case $name in
-    '' | *[!A-Z0-9_]*) refuse 'its config has a placeholder that is not the name of an environment variable' ;;
+    '' | [0-9]* | *[!A-Z0-9_]*) refuse 'its config has a placeholder that is not the name of an environment variable' ;;
   esac
   eval "value=\${$name-}"
   check_value "$name" "$value"

@@ -25,7 +25,6 @@ esac
 case ${AZURE_OPENAI_ENDPOINT#*://} in
   */?*) refuse 'AZURE_OPENAI_ENDPOINT must have no path: LiteLLM adds /openai/…' ;;
 esac
-[ -n "${AZURE_OPENAI_KEY-}" ] || refuse 'AZURE_OPENAI_KEY is empty'
 
 check_key() {
   case $2 in
@@ -33,6 +32,7 @@ check_key() {
   esac
   [ "${#2}" -ge 32 ] || refuse "$1 must have at least 32 characters"
 }
+check_key AZURE_OPENAI_KEY "${AZURE_OPENAI_KEY-}"
 check_key LITELLM_MASTER_KEY "${LITELLM_MASTER_KEY-}"
 check_key LITELLM_SALT_KEY "${LITELLM_SALT_KEY-}"
 

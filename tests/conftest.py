@@ -1,0 +1,167 @@
+"""What the tests of running things share: a checkout to break, the command line, and parts that start at once.
+
+The stand-in for LiteLLM is put where the runtime is looked for, so that everything around it is real: the command
+line, the start scripts, Envoy, the simulated Azure.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from aigateway.launching import runtime
+from aigateway.waiting import wait_until
+
+ROOT = Path(__file__).parents[1]
+
+#: Far longer than anything takes: a machine that is busy is no failure.
+PATIENCE_SECONDS = 120
+
+#: Answers as LiteLLM does where the launchers look: it is alive, and it serves the models of the settings.
+SERVING = """
+import http.server, json, sys
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        body = json.dumps({"data": [{"id": name} for name in MODELS]}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *arguments):
+        pass
+
+print("a stand-in serves", flush=True)
+port = int(sys.argv[sys.argv.index("--port") + 1])
+http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
+"""
+ALL_MODELS = "MODELS = ['gpt-5.3-codex', 'text-embedding-3-large']\n"
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A checkout, a cache and a temporary folder that belong to one test alone."""
+
+    checkout: Path
+    cache: Path
+    temporary: Path
+    extra: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a command on this machine sees; nothing of the person's own set-up."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("AIGATEWAY_")}
+        own = {"AIGATEWAY_CACHE": str(self.cache), "TMPDIR": str(self.temporary), "COLUMNS": "200"}
+        return {**kept, **own, **self.extra}
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """The command line, running."""
+        return subprocess.Popen(
+            [Path(sys.executable).with_name("aigateway"), *arguments],
+            cwd=self.checkout,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            process_group=0,
+        )
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """The command line, run to its end."""
+        process = self.start(*arguments)
+        try:
+            output, errors = process.communicate(timeout=PATIENCE_SECONDS)
+        finally:
+            self.kill(process)
+        return subprocess.CompletedProcess(arguments, process.returncode, output, errors)
+
+    def kill(self, process: subprocess.Popen[str]) -> None:
+        """Make sure that a failed test leaves nothing running."""
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        for pid in self.find_processes():
+            os.kill(pid, signal.SIGKILL)
+
+    def find_processes(self) -> list[int]:
+        """Every process that was started, by whomever, with this machine's temporary folder."""
+        found = []
+        for folder in Path("/proc").iterdir():
+            if not folder.name.isdigit():
+                continue
+            try:
+                variables = (folder / "environ").read_bytes()
+            except OSError:  # it has ended, or is not ours
+                continue
+            if str(self.temporary).encode() in variables:
+                found.append(int(folder.name))
+        return found
+
+    def is_clean(self) -> bool:
+        """Whether nothing runs and nothing lies about; what has just been killed gets time to end."""
+        return (
+            wait_until(lambda: not self.find_processes(), seconds=PATIENCE_SECONDS / 4)
+            and list(self.temporary.iterdir()) == []
+        )
+
+    def use_litellm(self, script: str) -> None:
+        """Have the process launcher run `script` (Python) as LiteLLM, and the real Envoy in front of it."""
+        programs = self.home / "bin"
+        programs.mkdir(parents=True, exist_ok=True)
+        program = programs / "litellm"
+        program.write_text(f"#!{sys.executable} -S\n{script}")
+        program.chmod(0o755)
+        envoy = runtime.ensure(Console(quiet=True)).envoy
+        for name, target in (("python", Path(sys.executable)), ("envoy", envoy)):
+            if not (programs / name).exists():
+                (programs / name).symlink_to(target)
+        (self.home / "complete").touch()
+
+    @property
+    def home(self) -> Path:
+        """Where the runtime of this machine is looked for."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("AIGATEWAY_CACHE", str(self.cache))
+            return runtime._find_home(runtime.LOCK)
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    """A machine whose checkout is a copy of this one; no part is installed."""
+    checkout = tmp_path / "checkout"
+    for name in ("infra", "templates", "features"):
+        shutil.copytree(ROOT / name, checkout / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (checkout / "pyproject.toml").write_text("[tool.pytest.ini_options]\n")
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    return Machine(checkout, tmp_path / "cache", temporary)
+
+
+@pytest.fixture
+def started(machine: Machine) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts commands that end with the test."""
+    running: list[subprocess.Popen[str]] = []
+
+    def start(*arguments: str) -> subprocess.Popen[str]:
+        running.append(machine.start(*arguments))
+        return running[-1]
+
+    yield start
+    for process in running:
+        machine.kill(process)
+        for stream in (process.stdout, process.stderr):
+            if stream:
+                stream.close()
