@@ -97,6 +97,9 @@ def _send_raw(
         answer = connection.getresponse()
         content = answer.read()
         return describe(httpx.Response(answer.status, headers=answer.getheaders(), content=content))
+    except (OSError, http.client.HTTPException) as error:
+        # Silence or a broken answer is the gateway's failure, not that of these steps.
+        raise AssertionError(f"no answer to {method} {path}: {error!r}") from error
     finally:
         connection.close()
 

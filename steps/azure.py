@@ -71,7 +71,8 @@ def _(received: list[RecordedRequest], gateway: Gateway) -> None:
 
 @then(
     parsers.re(
-        r"Azure received (?P<count>\d+) requests?, all of them to (?P<place>its Responses API|the embeddings deployment)"
+        r"Azure received (?P<count>\d+) requests?, all of them to "
+        r"(?P<place>its Responses API|the embeddings deployment)"
     ),
     converters={"count": int},
 )
@@ -119,5 +120,6 @@ def _(received: list[RecordedRequest]) -> None:
 
 @then("Azure's requests lay at least as far apart as it had asked for")
 def _(received: list[RecordedRequest]) -> None:
+    assert len(received) == 2
     first, second = received
     assert second.arrived - first.arrived >= _RETRY_AFTER_SECONDS

@@ -124,8 +124,9 @@ def _(events: list[ResponseStreamEvent], last: int) -> None:
 
 
 def _find_final(events: list[ResponseStreamEvent]) -> Response:
-    (final,) = [event.response for event in events if event.type == "response.completed"]
-    return final
+    finals = [event.response for event in events if event.type == "response.completed"]
+    assert len(finals) == 1, f"{len(finals)} completed answers; the stream ended with {events[-1:]!r:.300}"
+    return finals[0]
 
 
 # --- tools
@@ -201,7 +202,10 @@ def _check_weather_call(call: ResponseFunctionToolCall) -> None:
 
 
 def _check_weather_arguments(text: str) -> None:
-    arguments = json.loads(text)
+    try:
+        arguments = json.loads(text)
+    except ValueError as error:
+        raise AssertionError(f"the arguments are not JSON: {text!r:.300}") from error
     assert set(arguments) == {"city", "unit"}
     assert isinstance(arguments["city"], str)
     assert arguments["city"]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import Self
 
 import httpx
 import pytest
@@ -38,59 +39,84 @@ class Flood:
     outcomes: tuple[Outcome, ...]
 
 
-def send_at_once(
-    gateway: Gateway,
-    operation: str,
-    marker: str,
-    count: int = _FLOOD_REQUESTS,
-    on_refusal: Callable[[], None] = lambda: None,
-) -> Flood:
+def send_at_once(gateway: Gateway, operation: str, marker: str, count: int = _FLOOD_REQUESTS) -> Flood:
     """Send `count` requests of one client at once, with no retry, and wait for all."""
-    return asyncio.run(_send_at_once(gateway, _ENDPOINTS[operation], marker, count, on_refusal))
+
+    async def send_all() -> Flood:
+        async with _Sender(gateway, _ENDPOINTS[operation], marker, count) as sender:
+            return Flood(tuple(await asyncio.gather(*(sender.send() for _ in range(count)))))
+
+    return asyncio.run(send_all())
 
 
-async def _send_at_once(
-    gateway: Gateway, endpoint: Endpoint, marker: str, count: int, on_refusal: Callable[[], None]
-) -> Flood:
-    body = {
-        "model": getattr(gateway.settings.azure, endpoint).model,
-        "input": f"Reply with exactly: {marker}",
-    }
-    limits = httpx.Limits(max_connections=count)
-    headers = {"Authorization": f"Bearer {gateway.key}"}
+class _Sender:
+    """One client that can have `count` requests under way."""
 
-    async def send() -> Outcome:
+    def __init__(self, gateway: Gateway, endpoint: Endpoint, marker: str, count: int) -> None:
+        self._url = f"{gateway.base_url}/v1/{endpoint}"
+        self._body = {
+            "model": getattr(gateway.settings.azure, endpoint).model,
+            "input": f"Reply with exactly: {marker}",
+        }
+        self._client = httpx.AsyncClient(
+            headers={"Authorization": f"Bearer {gateway.key}"},
+            limits=httpx.Limits(max_connections=count),
+            timeout=PATIENCE_SECONDS,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._client.aclose()
+
+    async def send(self) -> Outcome:
+        """Send one request."""
         started = time.monotonic()
-        answer = await client.post(f"{gateway.base_url}/v1/{endpoint}", json=body)
-        if answer.status_code == 429:
-            on_refusal()
+        answer = await self._client.post(self._url, json=self._body)
         return describe(answer, time.monotonic() - started)
-
-    async with httpx.AsyncClient(headers=headers, limits=limits, timeout=PATIENCE_SECONDS) as client:
-        return Flood(tuple(await asyncio.gather(*(send() for _ in range(count)))))
 
 
 class FloodInBackground:
-    """A flood of embeddings that goes on while the scenario does something else."""
+    """A flood of embeddings that goes on while the scenario does something else.
+
+    Its requests never pause, refused or not: a limit that it shared with somebody would leave nothing to them.
+    """
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(1)
         self._flood: Future[Flood] | None = None
+        self._refused = threading.Event()
+        self._stopped = threading.Event()
 
     def start(self, gateway: Gateway) -> None:
         """Begin, and return when the gateway has begun to refuse."""
-        refused = threading.Event()
-        self._flood = self._pool.submit(send_at_once, gateway, "embeddings", "flood", on_refusal=refused.set)
-        assert refused.wait(PATIENCE_SECONDS), f"{_FLOOD_REQUESTS} requests at once met no limit"
+        self._flood = self._pool.submit(asyncio.run, self._send(gateway))
+        assert self._refused.wait(PATIENCE_SECONDS), f"{_FLOOD_REQUESTS} requests at once met no limit"
 
-    def wait(self) -> Flood:
-        """How the flood's requests ended."""
-        assert self._flood is not None
-        return self._flood.result(PATIENCE_SECONDS)
+    async def _send(self, gateway: Gateway) -> Flood:
+        outcomes: list[Outcome] = []
+
+        async def keep_sending(sender: _Sender) -> None:
+            while not self._stopped.is_set():
+                outcome = await sender.send()
+                outcomes.append(outcome)
+                if outcome.status == 429:
+                    self._refused.set()
+
+        async with _Sender(gateway, "embeddings", "flood", _FLOOD_REQUESTS) as sender:
+            await asyncio.gather(*(keep_sending(sender) for _ in range(_FLOOD_REQUESTS)))
+        return Flood(tuple(outcomes))
 
     def stop(self) -> None:
-        """Wait for what is still under way."""
+        """Send no more, and wait for what is still under way."""
+        self._stopped.set()
         self._pool.shutdown()
+
+    def wait(self) -> Flood:
+        """How the flood's requests ended, once it has been stopped."""
+        assert self._flood is not None
+        return self._flood.result(PATIENCE_SECONDS)
 
 
 @pytest.fixture
@@ -112,9 +138,12 @@ def _(gateway: Gateway, marker: str, count: int, operation: str) -> Flood:
 def _(
     gateway: Gateway, control: LocalControl, marker: str, flood_in_background: FloodInBackground
 ) -> Outcome:
-    flood_in_background.start(gateway)
     other = replace(gateway, key=control.keys.of(gateway.settings.clients[1]))
-    return attempt(lambda: ask_for_answer(other, marker))
+    flood_in_background.start(gateway)
+    try:
+        return attempt(lambda: ask_for_answer(other, marker))
+    finally:
+        flood_in_background.stop()
 
 
 @then("the flood met the limit")

@@ -50,6 +50,17 @@ http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
 ALL_MODELS = "MODELS = ['gpt-5.3-codex', 'text-embedding-3-large']\n"
 
 
+_OWN_CACHE = os.environ.get("AIGATEWAY_CACHE")
+
+
+def _restore_cache(patch: pytest.MonkeyPatch) -> None:
+    """Look for the real runtime where this machine really keeps it."""
+    if _OWN_CACHE is None:
+        patch.delenv("AIGATEWAY_CACHE", raising=False)
+    else:
+        patch.setenv("AIGATEWAY_CACHE", _OWN_CACHE)
+
+
 @dataclass(frozen=True)
 class Machine:
     """A checkout, a cache and a temporary folder that belong to one test alone."""
@@ -110,12 +121,11 @@ class Machine:
                 found.append(int(folder.name))
         return found
 
-    def is_clean(self) -> bool:
-        """Whether nothing runs and nothing lies about; what has just been killed gets time to end."""
-        return (
-            wait_until(lambda: not self.find_processes(), seconds=PATIENCE_SECONDS / 4)
-            and list(self.temporary.iterdir()) == []
-        )
+    def find_leftovers(self) -> list[str]:
+        """What still runs or lies about; what has just been told to end gets time to."""
+        wait_until(lambda: not self.find_processes(), seconds=PATIENCE_SECONDS / 4)
+        commands = [_read_command(pid) for pid in self.find_processes()]
+        return commands + [path.name for path in self.temporary.iterdir()]
 
     def use_litellm(self, script: str) -> None:
         """Have the process launcher run `script` (Python) as LiteLLM, and the real Envoy in front of it."""
@@ -124,7 +134,9 @@ class Machine:
         program = programs / "litellm"
         program.write_text(f"#!{sys.executable} -S\n{script}")
         program.chmod(0o755)
-        envoy = runtime.ensure(Console(quiet=True)).envoy
+        with pytest.MonkeyPatch.context() as patch:
+            _restore_cache(patch)
+            envoy = runtime.ensure(Console(quiet=True)).envoy
         for name, target in (("python", Path(sys.executable)), ("envoy", envoy)):
             if not (programs / name).exists():
                 (programs / name).symlink_to(target)
@@ -136,6 +148,13 @@ class Machine:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("AIGATEWAY_CACHE", str(self.cache))
             return runtime._find_home(runtime.LOCK)
+
+
+def _read_command(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    except OSError:
+        return "(ended)"
 
 
 @pytest.fixture

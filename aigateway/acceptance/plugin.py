@@ -58,8 +58,19 @@ def pytest_configure(config: pytest.Config) -> None:
     for prefix, count in _REQUIREMENTS.items():
         for number in range(1, count + 1):
             config.addinivalue_line("markers", f"{prefix}{number}: proves this requirement of the PRD")
+    if config.option.target == "local":
+        _reach_directly(config)
     if not _is_worker(config) and not config.option.collectonly and config.option.target == "local":
         config.pluginmanager.register(StackOwner(), StackOwner.NAME)
+
+
+def _reach_directly(config: pytest.Config) -> None:
+    """Have the scenarios' clients reach what runs here without this machine's proxy, if it has one."""
+    patch = pytest.MonkeyPatch()
+    config.add_cleanup(patch.undo)
+    # The last address is where containers, and the scenarios with them, reach this machine.
+    for name in ("NO_PROXY", "no_proxy"):
+        patch.setenv(name, ",".join(filter(None, (os.environ.get(name), "127.0.0.1,localhost,172.16.0.0/12"))))
 
 
 class StackOwner:

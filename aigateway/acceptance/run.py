@@ -6,6 +6,7 @@ import contextlib
 import datetime
 import io
 import shlex
+import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -174,7 +175,8 @@ def accept(order: Order, console: Console) -> RunResult:
     if order.selection:
         _require_choice(order)
     _clear(order.folder)
-    code = pytest.main(order.arguments, plugins=[observer])
+    with _temporary_folder() as folder:
+        code = pytest.main([*order.arguments, f"--basetemp={folder}"], plugins=[observer])
     if code == pytest.ExitCode.NO_TESTS_COLLECTED:
         raise AigatewayError(f"{order.root / 'features'}: has no scenario")
     if code == pytest.ExitCode.INTERRUPTED and not observer.failure:
@@ -215,6 +217,19 @@ def _clear(folder: Path) -> None:
             (folder / name).unlink(missing_ok=True)
     except OSError as error:
         raise AigatewayError(f"{folder}: cannot be written to: {error.strerror}") from error
+
+
+@contextlib.contextmanager
+def _temporary_folder() -> Iterator[Path]:
+    """Where pytest makes the scenarios' folders: by itself it keeps those of the last three runs."""
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="aigateway-accept-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise AigatewayError(
+            f"no temporary folder can be made: {error.strerror}; name another place in TMPDIR"
+        ) from error
+    with folder as name:
+        yield Path(name) / "scenarios"
 
 
 def tabulate(result: RunResult) -> Table:

@@ -85,8 +85,17 @@ class Stack:
             return
         settings = self.rendering.settings
         key = self.keys.of(settings.clients[0])
-        answer = httpx.get(f"{self.base_url}/v1/models", headers={"Authorization": f"Bearer {key}"})
-        served = {model["id"] for model in answer.json().get("data", [])}
+        try:
+            # A proxy of this machine's has no business between it and itself.
+            answer = httpx.get(
+                f"{self.base_url}/v1/models", headers={"Authorization": f"Bearer {key}"}, trust_env=False
+            )
+            served = {model["id"] for model in answer.raise_for_status().json()["data"]}
+        except (httpx.HTTPError, ValueError, LookupError) as error:
+            raise LaunchError(
+                f"the gateway runs, but does not say which models it serves: {error}; litellm's last lines:\n"
+                f"{quote_log(self.litellm)}"
+            ) from error
         missing = {settings.azure.responses.model, settings.azure.embeddings.model} - served
         if missing:
             raise LaunchError(

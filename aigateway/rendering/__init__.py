@@ -1,1 +1,1 @@
-"""From one environment's settings to the files that run: the configs of LiteLLM and Envoy, and Terraform's variables."""
+"""From an environment's settings to the files that run: LiteLLM's and Envoy's configs, Terraform's variables."""

@@ -25,6 +25,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
@@ -199,7 +200,7 @@ def test_a_pinned_pip_installs_the_rest(registry: Registry, monkeypatch: pytest.
     commands = []
     popen = subprocess.Popen
 
-    def start(command: list[str], **options: object) -> subprocess.Popen[str]:
+    def start(command: list[str], **options: Any) -> subprocess.Popen[str]:
         commands.append(command)
         return popen(command, **options)
 
@@ -419,7 +420,11 @@ def is_held(home: Path) -> bool:
     return False
 
 
-def test_ctrl_c_leaves_no_process_and_nothing_half_made(registry: Registry, cache: Path) -> None:
+def test_ctrl_c_leaves_no_process_and_nothing_half_made(
+    registry: Registry, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (temporary := tmp_path / "temporary").mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
     with stalled_use(registry) as (process, _server):
         (home,) = homes(cache)
         assert is_held(home)
@@ -429,6 +434,7 @@ def test_ctrl_c_leaves_no_process_and_nothing_half_made(registry: Registry, cach
         assert "KeyboardInterrupt" in output
         assert not is_held(home)
         assert homes(cache) == []
+        assert list(temporary.iterdir()) == []
 
 
 def test_a_killed_installation_is_healed_by_the_next_use(registry: Registry, cache: Path) -> None:

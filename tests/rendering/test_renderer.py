@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from aigateway import files
 from aigateway.errors import AigatewayError, RenderError
 from aigateway.launching.commands import ADDRESS_VARIABLES, find_placeholders
 from aigateway.names import RESOURCES
@@ -156,7 +155,7 @@ def test_a_key_that_stands_there_twice_is_refused(checkout: Path) -> None:
         "  drop_params: true",
         "  drop_params: true\n  drop_params: false",
     )
-    with pytest.raises(RenderError, match=r"templates/litellm\.yaml\.j2:.*drop_params.*twice"):
+    with pytest.raises(RenderError, match=r"templates/litellm\.yaml\.j2:.*drop_params. stands there twice"):
         render_environment(checkout, "dev")
 
 
@@ -236,7 +235,7 @@ def test_a_full_disk_leaves_the_old_file_whole(checkout: Path, monkeypatch: pyte
     def refuse(_descriptor: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(files.os, "fsync", refuse)
+    monkeypatch.setattr(os, "fsync", refuse)
     with pytest.raises(AigatewayError, match="the disk is full"):
         render_environment(checkout, "dev").write()
     assert _read_files(checkout) == before, "half-written, or a temporary file left behind"
