@@ -18,7 +18,7 @@ from aigateway.settings.model import Client, Settings
 from aigateway.settings.values import KeySlot
 from aigateway.waiting import wait_until
 from steps.answers import Outcome, assert_openai_error, describe
-from steps.gateway import PATIENCE_SECONDS, Edges, Gateway, LocalControl
+from steps.gateway import PATIENCE_SECONDS, Edges, Gateway, LocalControl, connect_http
 
 _LOG_SECONDS = 10.0
 
@@ -26,7 +26,7 @@ _LOG_SECONDS = 10.0
 def _post(gateway: Gateway, headers: dict[str, str], marker: str, path: str = "/v1/responses") -> Outcome:
     model = "embeddings" if path == "/v1/embeddings" else "responses"
     body = {"model": getattr(gateway.settings.azure, model).model, "input": f"Reply with exactly: {marker}"}
-    answer = httpx.post(f"{gateway.base_url}{path}", json=body, headers=headers, timeout=PATIENCE_SECONDS)
+    answer = connect_http().post(f"{gateway.base_url}{path}", json=body, headers=headers)
     return describe(answer)
 
 
@@ -123,7 +123,7 @@ def _(gateway: Gateway, marker: str) -> Outcome:
 
 @when("a probe asks whether the gateway is healthy", target_fixture="outcome")
 def _(gateway: Gateway) -> Outcome:
-    return describe(httpx.get(f"{gateway.base_url}/healthz", timeout=PATIENCE_SECONDS))
+    return describe(connect_http().get(f"{gateway.base_url}/healthz"))
 
 
 # --- clients and the access log

@@ -6,8 +6,9 @@ import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 
+import httpx
 import openai
 import pytest
 from pytest_bdd import given
@@ -56,14 +57,21 @@ class Gateway:
     key: str = field(repr=False)
     edge: PartReference | None = field(default=None, compare=False)
 
-    def connect(self, key: str | None = None, *, max_retries: int = 0) -> openai.OpenAI:
+    def connect(self) -> openai.OpenAI:
         """OpenAI's own client, as a user would set it up; it does not retry, so that the gateway is what is seen."""
-        return openai.OpenAI(
-            base_url=f"{self.base_url}/v1",
-            api_key=key or self.key,
-            max_retries=max_retries,
-            timeout=PATIENCE_SECONDS,
-        )
+        return _connect_openai(self.base_url, self.key)
+
+
+# One client of each kind for a process: making one costs more than most requests.
+@cache
+def _connect_openai(base_url: str, key: str) -> openai.OpenAI:
+    return openai.OpenAI(base_url=f"{base_url}/v1", api_key=key, max_retries=0, timeout=PATIENCE_SECONDS)
+
+
+@cache
+def connect_http() -> httpx.Client:
+    """A client that sends just what it is told to, for whatever OpenAI's own would not send."""
+    return httpx.Client(timeout=PATIENCE_SECONDS)
 
 
 @pytest.fixture

@@ -13,12 +13,11 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 from pytest_bdd import given, parsers, then, when
 
 from aigateway.acceptance.target import Target
-from steps.gateway import PATIENCE_SECONDS, Gateway
+from steps.gateway import Gateway, connect_http
 
 # What Roo sends: batches of 60 segments of 50 to 1000 characters, 10 batches at once, base64, never `dimensions`.
 _BATCH_SEGMENTS = 60
@@ -57,11 +56,8 @@ def embed(gateway: Gateway, segments: Sequence[str], form: str | None = "base64"
     body: dict[str, object] = {"input": list(segments), "model": gateway.settings.azure.embeddings.model}
     if form:
         body["encoding_format"] = form
-    answer = httpx.post(
-        f"{gateway.base_url}/v1/embeddings",
-        json=body,
-        headers={"Authorization": f"Bearer {gateway.key}"},
-        timeout=PATIENCE_SECONDS,
+    answer = connect_http().post(
+        f"{gateway.base_url}/v1/embeddings", json=body, headers={"Authorization": f"Bearer {gateway.key}"}
     )
     answer.raise_for_status()
     items = sorted(answer.json()["data"], key=lambda item: int(item["index"]))

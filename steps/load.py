@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Self
 
 import httpx
 import pytest
-from pytest_bdd import parsers, then, when
+from pytest_bdd import given, parsers, then, when
 
-from aigateway.settings.model import RateLimit
+from aigateway.acceptance.target import Target
+from aigateway.settings.model import ClientLimits, RateLimit
 from aigateway.settings.values import Endpoint
+from aigateway.simulator.control import SimulatorControl
+from aigateway.simulator.faults import SlowFirstByte
 from aigateway.simulator.ledger import RecordedRequest
 from steps.answers import (
     Outcome,
@@ -25,11 +27,17 @@ from steps.answers import (
     describe,
     read_retry_after,
 )
-from steps.gateway import PATIENCE_SECONDS, Gateway, LocalControl
+from steps.gateway import PATIENCE_SECONDS, Edges, Gateway, LocalControl
 
 _ENDPOINTS: dict[str, Endpoint] = {"an answer": "responses", "embeddings": "embeddings"}
 _WINDOW_SECONDS = 60.0
 _FLOOD_REQUESTS = 200
+
+# So long Azure holds back as many of a flood's requests as the gateway sends it at once.
+_HELD_SECONDS = 6.0
+
+# Of a replica: a flood takes it all at once, and next to nothing of it comes back while a scenario runs.
+_LOW = {"requests_per_minute": 64, "burst": 60, "parallel": 5, "queue": 100}
 
 
 @dataclass(frozen=True)
@@ -39,84 +47,61 @@ class Flood:
     outcomes: tuple[Outcome, ...]
 
 
-def send_at_once(gateway: Gateway, operation: str, marker: str, count: int = _FLOOD_REQUESTS) -> Flood:
+def send_at_once(
+    gateway: Gateway,
+    operation: str,
+    marker: str,
+    count: int = _FLOOD_REQUESTS,
+    on_refusal: Callable[[], None] = lambda: None,
+) -> Flood:
     """Send `count` requests of one client at once, with no retry, and wait for all."""
-
-    async def send_all() -> Flood:
-        async with _Sender(gateway, _ENDPOINTS[operation], marker, count) as sender:
-            return Flood(tuple(await asyncio.gather(*(sender.send() for _ in range(count)))))
-
-    return asyncio.run(send_all())
+    return asyncio.run(_send_at_once(gateway, _ENDPOINTS[operation], marker, count, on_refusal))
 
 
-class _Sender:
-    """One client that can have `count` requests under way."""
+async def _send_at_once(
+    gateway: Gateway, endpoint: Endpoint, marker: str, count: int, on_refusal: Callable[[], None]
+) -> Flood:
+    body = {
+        "model": getattr(gateway.settings.azure, endpoint).model,
+        "input": f"Reply with exactly: {marker}",
+    }
+    limits = httpx.Limits(max_connections=count)
+    headers = {"Authorization": f"Bearer {gateway.key}"}
 
-    def __init__(self, gateway: Gateway, endpoint: Endpoint, marker: str, count: int) -> None:
-        self._url = f"{gateway.base_url}/v1/{endpoint}"
-        self._body = {
-            "model": getattr(gateway.settings.azure, endpoint).model,
-            "input": f"Reply with exactly: {marker}",
-        }
-        self._client = httpx.AsyncClient(
-            headers={"Authorization": f"Bearer {gateway.key}"},
-            limits=httpx.Limits(max_connections=count),
-            timeout=PATIENCE_SECONDS,
-        )
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._client.aclose()
-
-    async def send(self) -> Outcome:
-        """Send one request."""
+    async def send() -> Outcome:
         started = time.monotonic()
-        answer = await self._client.post(self._url, json=self._body)
+        answer = await client.post(f"{gateway.base_url}/v1/{endpoint}", json=body)
+        if answer.status_code == 429:
+            on_refusal()
         return describe(answer, time.monotonic() - started)
+
+    async with httpx.AsyncClient(headers=headers, limits=limits, timeout=PATIENCE_SECONDS) as client:
+        return Flood(tuple(await asyncio.gather(*(send() for _ in range(count)))))
 
 
 class FloodInBackground:
-    """A flood of embeddings that goes on while the scenario does something else.
-
-    Its requests never pause, refused or not: a limit that it shared with somebody would leave nothing to them.
-    """
+    """A flood of embeddings, of which Azure holds back the first, while the scenario does something else."""
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(1)
         self._flood: Future[Flood] | None = None
-        self._refused = threading.Event()
-        self._stopped = threading.Event()
 
-    def start(self, gateway: Gateway) -> None:
+    def start(self, gateway: Gateway, azure: SimulatorControl, marker: str) -> None:
         """Begin, and return when the gateway has begun to refuse."""
-        self._flood = self._pool.submit(asyncio.run, self._send(gateway))
-        assert self._refused.wait(PATIENCE_SECONDS), f"{_FLOOD_REQUESTS} requests at once met no limit"
-
-    async def _send(self, gateway: Gateway) -> Flood:
-        outcomes: list[Outcome] = []
-
-        async def keep_sending(sender: _Sender) -> None:
-            while not self._stopped.is_set():
-                outcome = await sender.send()
-                outcomes.append(outcome)
-                if outcome.status == 429:
-                    self._refused.set()
-
-        async with _Sender(gateway, "embeddings", "flood", _FLOOD_REQUESTS) as sender:
-            await asyncio.gather(*(keep_sending(sender) for _ in range(_FLOOD_REQUESTS)))
-        return Flood(tuple(outcomes))
-
-    def stop(self) -> None:
-        """Send no more, and wait for what is still under way."""
-        self._stopped.set()
-        self._pool.shutdown()
+        refused = threading.Event()
+        held = gateway.settings.limits.embeddings.divide(gateway.settings.scale.max_replicas).parallel
+        azure.inject(SlowFirstByte(seconds=_HELD_SECONDS, times=held), marker=marker)
+        self._flood = self._pool.submit(send_at_once, gateway, "embeddings", marker, on_refusal=refused.set)
+        assert refused.wait(PATIENCE_SECONDS), f"{_FLOOD_REQUESTS} requests at once met no limit"
 
     def wait(self) -> Flood:
-        """How the flood's requests ended, once it has been stopped."""
+        """How the flood's requests ended."""
         assert self._flood is not None
         return self._flood.result(PATIENCE_SECONDS)
+
+    def stop(self) -> None:
+        """Wait for what is still under way."""
+        self._pool.shutdown()
 
 
 @pytest.fixture
@@ -125,6 +110,21 @@ def flood_in_background() -> Iterator[FloodInBackground]:
     flood = FloodInBackground()
     yield flood
     flood.stop()
+
+
+@given("a gateway with low limits that has been idle", target_fixture="gateway")
+def _(edges: Edges, target: Target) -> Gateway:
+    settings = target.settings
+    low = {name: value * settings.scale.max_replicas for name, value in _LOW.items()}
+    limits = {
+        endpoint: settings.endpoint_limit(endpoint).model_copy(update=low) for endpoint in _ENDPOINTS.values()
+    }
+    clients = tuple(client.model_copy(update={"limits": ClientLimits()}) for client in settings.clients)
+    changed = {
+        "limits": settings.limits.model_copy(update=limits | {"client_share": 0.5}),
+        "clients": clients,
+    }
+    return edges.start(settings.model_copy(update=changed))
 
 
 @when(parsers.parse("one client sends {count:d} requests for {operation} at once"), target_fixture="flood")
@@ -138,12 +138,14 @@ def _(gateway: Gateway, marker: str, count: int, operation: str) -> Flood:
 def _(
     gateway: Gateway, control: LocalControl, marker: str, flood_in_background: FloodInBackground
 ) -> Outcome:
+    flood_in_background.start(gateway, control.azure, f"flood-of-{marker}")
     other = replace(gateway, key=control.keys.of(gateway.settings.clients[1]))
-    flood_in_background.start(gateway)
-    try:
-        return attempt(lambda: ask_for_answer(other, marker))
-    finally:
-        flood_in_background.stop()
+    return attempt(lambda: ask_for_answer(other, marker))
+
+
+@then("it did not have to wait for the flood")
+def _(outcome: Outcome) -> None:
+    assert outcome.seconds < _HELD_SECONDS
 
 
 @then("the flood met the limit")

@@ -63,19 +63,22 @@ def _restore_cache(patch: pytest.MonkeyPatch) -> None:
 
 @dataclass(frozen=True)
 class Machine:
-    """A checkout, a cache and a temporary folder that belong to one test alone."""
+    """A checkout, a temporary folder and, unless `keep_cache`, a cache that belong to one test alone."""
 
     checkout: Path
     cache: Path
     temporary: Path
     extra: dict[str, str] = field(default_factory=dict)
+    keep_cache: bool = False
 
     @property
     def environment(self) -> dict[str, str]:
         """What a command on this machine sees; nothing of the person's own set-up."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("AIGATEWAY_")}
-        own = {"AIGATEWAY_CACHE": str(self.cache), "TMPDIR": str(self.temporary), "COLUMNS": "200"}
-        return {**kept, **own, **self.extra}
+        cache = _OWN_CACHE if self.keep_cache else str(self.cache)
+        if cache:
+            kept["AIGATEWAY_CACHE"] = cache
+        return {**kept, "TMPDIR": str(self.temporary), "COLUMNS": "200", **self.extra}
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """The command line, running."""
@@ -90,11 +93,11 @@ class Machine:
             process_group=0,
         )
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, seconds: float = PATIENCE_SECONDS) -> subprocess.CompletedProcess[str]:
         """The command line, run to its end."""
         process = self.start(*arguments)
         try:
-            output, errors = process.communicate(timeout=PATIENCE_SECONDS)
+            output, errors = process.communicate(timeout=seconds)
         finally:
             self.kill(process)
         return subprocess.CompletedProcess(arguments, process.returncode, output, errors)
@@ -159,6 +162,11 @@ def _read_command(pid: int) -> str:
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Machine:
+    """A machine of this test's own."""
+    return make_machine(tmp_path)
+
+
+def make_machine(tmp_path: Path) -> Machine:
     """A machine whose checkout is a copy of this one; no part is installed."""
     checkout = tmp_path / "checkout"
     for name in ("infra", "templates", "features"):

@@ -70,7 +70,9 @@ def _reach_directly(config: pytest.Config) -> None:
     config.add_cleanup(patch.undo)
     # The last address is where containers, and the scenarios with them, reach this machine.
     for name in ("NO_PROXY", "no_proxy"):
-        patch.setenv(name, ",".join(filter(None, (os.environ.get(name), "127.0.0.1,localhost,172.16.0.0/12"))))
+        patch.setenv(
+            name, ",".join(filter(None, (os.environ.get(name), "127.0.0.1,localhost,172.16.0.0/12")))
+        )
 
 
 class StackOwner:
@@ -96,12 +98,20 @@ class StackOwner:
             reference_path = self._undo.enter_context(_keep_for_workers(self.stack.reference))
             session.config.stash[_REFERENCE] = reference_path
         yield
-        with self._give_up_on_error():
-            self.stack.wait_until_ready()
+        if self.stack:
+            with self._give_up_on_error():
+                self.stack.wait_until_ready()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection(self) -> None:
+        """Give up here when the stack did not start: before this, pytest would print the reason by itself too."""
+        if self.failure:
+            pytest.exit(self.failure, returncode=AigatewayError.exit_code)
 
     def pytest_configure_node(self, node: Any) -> None:
         """Tell a worker where the stack is."""
-        node.workerinput[_STACK_INPUT] = str(node.config.stash[_REFERENCE])
+        if self.stack:
+            node.workerinput[_STACK_INPUT] = str(node.config.stash[_REFERENCE])
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Stop the run when a part of the gateway has died: every scenario after it would only say so again."""
@@ -109,10 +119,10 @@ class StackOwner:
             return
         for part in (self.stack.litellm, self.stack.edge):
             if not part.is_running():
-                with self._give_up_on_error():
-                    raise LaunchError(
-                        f"{part.name} died in the middle of the run; its last lines:\n{quote_log(part)}"
-                    )
+                self.failure = (
+                    f"{part.name} died in the middle of the run; its last lines:\n{quote_log(part)}"
+                )
+                pytest.exit(self.failure, returncode=AigatewayError.exit_code)
 
     def _start(self, config: pytest.Config) -> Stack:
         root = find_root(config.invocation_params.dir)
@@ -127,7 +137,6 @@ class StackOwner:
             yield
         except AigatewayError as error:
             self.failure = str(error)
-            pytest.exit(self.failure, returncode=error.exit_code)
 
 
 _REFERENCE = pytest.StashKey[Path]()

@@ -181,7 +181,7 @@ def accept(order: Order, console: Console) -> RunResult:
         raise AigatewayError(f"{order.root / 'features'}: has no scenario")
     if code == pytest.ExitCode.INTERRUPTED and not observer.failure:
         raise KeyboardInterrupt
-    if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+    if observer.failure or code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         raise AigatewayError(observer.failure or f"the features could not be run (pytest's exit code {code})")
     scenarios = observer.scenarios
     result = RunResult(
@@ -256,11 +256,9 @@ def list_failures(result: RunResult, order: Order) -> Iterator[str]:
     """For each scenario that did not pass: what it was, where it stopped, why, and the command that repeats it."""
     for scenario in result.scenarios:
         if scenario.core and scenario.verdict != "passed":
-            yield (
-                f"{scenario.verdict}: {scenario.feature}: {scenario.name}\n"
-                f"    {scenario.step}\n    {scenario.reason}\n"
-                f"    again: {_repeat(scenario, result, order)}"
-            )
+            title = f"{scenario.verdict}: {scenario.feature}: {scenario.name}"
+            again = f"again: {_repeat(scenario, result, order)}"
+            yield "\n    ".join(filter(None, (title, scenario.step, scenario.reason, again)))
 
 
 def _repeat(scenario: ScenarioResult, result: RunResult, order: Order) -> str:

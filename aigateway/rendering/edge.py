@@ -95,6 +95,8 @@ class Edge:
     body_limit_bytes: int
     idle_seconds: int
     fallback_retry_after_seconds: int
+    backoff_base_seconds: float
+    backoff_max_seconds: float
 
 
 def derive_edge(settings: Settings) -> Edge:
@@ -114,7 +116,14 @@ def derive_edge(settings: Settings) -> Edge:
         body_limit_bytes=settings.request_body_limit_mib * 1024**2,
         idle_seconds=settings.timeouts.stream_idle_seconds + PATIENCE_SECONDS,
         fallback_retry_after_seconds=FALLBACK_RETRY_AFTER_SECONDS,
+        backoff_base_seconds=_round_duration(settings.retries.backoff_base_seconds),
+        backoff_max_seconds=_round_duration(settings.retries.backoff_max_seconds),
     )
+
+
+def _round_duration(seconds: float) -> float:
+    """Whole milliseconds, at least one: Envoy's least back-off, and it reads no more than nine decimals."""
+    return max(round(seconds, 3), 0.001)
 
 
 def _derive_cluster(settings: Settings, endpoint: Endpoint) -> Cluster:

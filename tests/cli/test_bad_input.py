@@ -109,7 +109,7 @@ def test_a_template_that_is_not_there(machine: Machine) -> None:
 def test_a_config_that_envoy_refuses_is_not_written(machine: Machine) -> None:
     machine.use_litellm(ALL_MODELS + SERVING)
     path = machine.checkout / "templates/envoy.yaml.j2"
-    path.write_text(path.read_text().replace('stat_prefix: edge', 'stat_prefix: edge\n                no_such_field: 1'))
+    path.write_text(path.read_text().replace("static_resources:\n", "static_resources:\n  no_such_field: 1\n", 1))
     assert "no_such_field" in refuse(machine, "render", "dev")
 
 
@@ -165,7 +165,7 @@ def test_a_choice_of_no_scenario_is_refused_before_anything_starts(
 
 def test_features_that_cannot_be_read(machine: Machine) -> None:
     machine.use_litellm(ALL_MODELS + SERVING)
-    (machine.checkout / "features/broken.feature").write_text("Feature: Broken\n  Scenario: One\n    Nonsense\n")
+    (machine.checkout / "features/broken.feature").write_text("Feature: Broken\n  Scenario: One\n    Given one\n    Nonsense\n")
     done = machine.run("accept", "dev", "--launcher", "process")
     assert done.returncode == 2
     assert "broken.feature" in done.stderr

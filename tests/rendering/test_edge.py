@@ -70,7 +70,7 @@ def make_settings(draw: st.DrawFn) -> Settings:
             unique=True,
         )
     )
-    base = draw(st.floats(0.001, 10))
+    base = draw(st.floats(0.00001, 10))
     data = {
         "environment": draw(st.sampled_from(ENVIRONMENTS)),
         "clients": [draw(make_client(name, limits)) for name in names],
@@ -222,7 +222,8 @@ def _check_attempts_times_and_sizes(rendering: Rendering) -> None:
             float(policy["retry_back_off"][name].removesuffix("s"))
             for name in ("base_interval", "max_interval")
         ]
-        assert waits == [settings.retries.backoff_base_seconds, settings.retries.backoff_max_seconds]
+        declared = [settings.retries.backoff_base_seconds, settings.retries.backoff_max_seconds]
+        assert waits == pytest.approx(declared, abs=0.001)
 
 
 def _check_that_litellm_is_told_the_models_and_never_to_retry(rendering: Rendering) -> None:
@@ -298,7 +299,9 @@ def test_envoy_takes_the_config_of_every_environment(root: Path, console: Consol
 
 VARIED: dict[str, dict[str, Any]] = {
     "no retries": {"retries": {"attempts": 1}},
-    "many retries": {"retries": {"attempts": 5, "backoff_base_seconds": 0.001, "backoff_max_seconds": 0.001}},
+    "many retries, with waits of odd lengths": {
+        "retries": {"attempts": 5, "backoff_base_seconds": 0.00001, "backoff_max_seconds": 5.717717893182639}
+    },
     "the largest of everything": {
         "limits": {
             endpoint: {
