@@ -23,16 +23,16 @@ _ENDPOINT = re.compile(r"[a-z0-9-]+\.(azure\.(com|us|cn)|azure-api\.net)\b", re.
 _PASS_THROUGH = re.compile(r"\bAZURE_API_(KEY|BASE)\b")
 _PLACEHOLDER = re.compile(r"\$\{([^}]*)\}")
 
-#: Where the start command may fill in what: the end of the key's path.
-_ADDRESS = r"(address|port_value)"
+#: Where the start command fills in what: the end of a value's key.
+_PORT = re.compile(r"\.socket_address\.port_value$")
 _PLACES = {
-    "EDGE_ADDRESS": re.compile(rf"\.socket_address\.{_ADDRESS}"),
-    "EDGE_PORT": re.compile(rf"\.socket_address\.{_ADDRESS}"),
-    "LITELLM_PORT": re.compile(rf"\.socket_address\.{_ADDRESS}"),
-    "LITELLM_MASTER_KEY": re.compile(r"\.request_mutations\[\d+\]\.append\.header\.value"),
+    "EDGE_ADDRESS": re.compile(r"\.socket_address\.address$"),
+    "EDGE_PORT": _PORT,
+    "LITELLM_PORT": _PORT,
+    "LITELLM_MASTER_KEY": re.compile(r"\.request_mutations\[\d+\]\.append\.header\.value$"),
 }
 _CLIENT_KEY = re.compile(r"CLIENT_KEY_[A-Z0-9_]+")
-_CLIENT_KEY_PLACE = re.compile(r"\.credentials\[\d+\]\.key")
+_CLIENT_KEY_PLACE = re.compile(r"\.credentials\[\d+\]\.key$")
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 

@@ -94,7 +94,7 @@ def _describe(model: type[BaseModel], data: object, error: ErrorDetails) -> Misf
     return Misfit(key, f"must be {error['msg'].removeprefix('Input should be ')}", unknown=False)
 
 
-def _locate(data: object, location: tuple[int | str, ...]) -> Key:
+def _locate(data: Any, location: tuple[int | str, ...]) -> Key:
     """The keys of a pydantic location that stand in the data; the others name a member of a union."""
     key: list[int | str] = []
     for index, part in enumerate(location):

@@ -57,7 +57,11 @@ def accepted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
             require_engine()
             images = name_images(undo)
         # The runtime is this machine's own: that it can be made from nothing has tests of its own.
-        kept = {name: value for name, value in os.environ.items() if name.startswith(("TESTCONTAINERS_", "DOCKER_"))}
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if name.startswith(("TESTCONTAINERS_", "DOCKER_"))
+        }
         machine = dataclasses.replace(machine, keep_cache=True, extra={**kept, **images})
         done = machine.run("accept", "dev", "--launcher", launcher, seconds=_SECONDS)
         yield Accepted(machine, launcher, done.returncode, done.stdout, done.stderr)
@@ -115,7 +119,11 @@ def test_every_scenario_was_shown_as_it_ended(accepted: Accepted) -> None:
 
 
 def test_the_table_has_a_row_for_each_requirement_that_is_proven(accepted: Accepted) -> None:
-    rows = {line.split()[0]: line.split()[1:] for line in accepted.output.splitlines() if re.match(r" *[A-Z]+\d ", line)}
+    rows = {
+        line.split()[0]: line.split()[1:]
+        for line in accepted.output.splitlines()
+        if re.match(r" *[A-Z]+\d ", line)
+    }
     proven = {name for scenario in accepted.result.scenarios for name in scenario.requirements}
     assert rows.keys() == proven
     assert {"FR1", "FR2", "FR3", "FR5", "AC1", "AC2"} <= proven
@@ -138,7 +146,9 @@ def test_the_result_is_what_its_schema_says(accepted: Accepted) -> None:
 def test_junit_has_every_scenario(accepted: Accepted) -> None:
     cases = ET.parse(accepted.folder / "junit.xml").findall(".//testcase")  # noqa: S314 - our own file
     assert len(cases) == len(accepted.result.scenarios)
-    assert all(len(case.findall("failure") + case.findall("error") + case.findall("skipped")) == 0 for case in cases)
+    assert all(
+        len(case.findall("failure") + case.findall("error") + case.findall("skipped")) == 0 for case in cases
+    )
 
 
 def test_nothing_is_left_behind_but_the_result(accepted: Accepted) -> None:

@@ -21,7 +21,11 @@ from aigateway.acceptance.results import list_requirements
 ROOT = Path(__file__).parents[2]
 FEATURES = get_features([str(ROOT / "features")], encoding="utf-8")
 TEMPLATES = [template for feature in FEATURES for template in feature.scenarios.values()]
-REQUIREMENTS = {f"{prefix}{n}" for prefix, count in (("FR", 6), ("NFR", 4), ("AC", 4), ("G", 6)) for n in range(1, count + 1)}
+REQUIREMENTS = {
+    f"{prefix}{n}"
+    for prefix, count in (("FR", 6), ("NFR", 4), ("AC", 4), ("G", 6))
+    for n in range(1, count + 1)
+}
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from aigateway.acceptance.results import RunResult, ScenarioResult, Verdict, is_
 
 KEY = "sk-" + "Zz9" * 12
 
-STEPS = '''
+STEPS = """
 pytest_plugins = ["aigateway.acceptance.plugin"]
 
 import os, pytest
@@ -55,7 +55,7 @@ def _(target): os._exit(9)
 
 @given("a scenario that is skipped")
 def _(target): pytest.skip("no such thing here")
-'''
+"""
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -98,7 +98,9 @@ class Run:
         (folder / "tiny.feature").write_text(text)
         (folder / "conftest.py").write_text(STEPS)
         (folder / "test_features.py").write_text("from pytest_bdd import scenarios\n\nscenarios('.')\n")
-        return self.machine.run("accept", "dev", "--target", "deployed", "--base-url", self.gateway, *arguments)
+        return self.machine.run(
+            "accept", "dev", "--target", "deployed", "--base-url", self.gateway, *arguments
+        )
 
     @property
     def folder(self) -> Path:
@@ -170,7 +172,9 @@ def test_no_key_is_in_what_is_printed_or_written(run: Run) -> None:
         ("a scenario that is skipped", "skipped", "1 skipped"),
     ],
 )
-def test_what_did_not_run_to_its_end_is_not_conformant(run: Run, step: str, verdict: Verdict, label: str) -> None:
+def test_what_did_not_run_to_its_end_is_not_conformant(
+    run: Run, step: str, verdict: Verdict, label: str
+) -> None:
     done = run.accept("nothing wrong", step)
     assert done.returncode == 1, done.stderr
     assert "NOT conformant, 1 of 2 scenarios" in done.stdout

@@ -34,7 +34,9 @@ def test_a_file_is_replaced_and_everybody_can_read_it(path: Path) -> None:
 
 
 @pytest.mark.parametrize("call", ["fsync", "fchmod"])
-@pytest.mark.parametrize(("number", "reason"), [(errno.ENOSPC, "the disk is full"), (errno.EIO, "Input/output error")])
+@pytest.mark.parametrize(
+    ("number", "reason"), [(errno.ENOSPC, "the disk is full"), (errno.EIO, "Input/output error")]
+)
 def test_a_disk_that_fails_leaves_the_old_file(
     path: Path, monkeypatch: pytest.MonkeyPatch, call: str, number: int, reason: str
 ) -> None:
@@ -42,7 +44,9 @@ def test_a_disk_that_fails_leaves_the_old_file(
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(os, call, fail)
-    with pytest.raises(AigatewayError, match=f"file.yaml: cannot be written: {reason}; nothing was changed there"):
+    with pytest.raises(
+        AigatewayError, match=f"file.yaml: cannot be written: {reason}; nothing was changed there"
+    ):
         write_atomically(path, "new")
     assert path.read_text() == OLD
     assert list(path.parent.iterdir()) == [path]

@@ -37,13 +37,21 @@ COMMANDS = [("render",), ("render", "--check"), ("lint",), ("up",), ("accept",),
         (None, r"infra/env/dev/gateway\.yaml: does not exist"),
         ("", r"infra/env/dev/gateway\.yaml"),
         ("environment: [dev\n", r"infra/env/dev/gateway\.yaml:\d+: "),
-        ("environment: dev\nclients:\n  - name: roo\nscale:\n  max_replicas: many\n", r":5: scale\.max_replicas: is 'many'"),
-        ("environment: dev\nclients:\n  - name: roo\nscail: {}\n", r":4: scail: unknown key; did you mean .*scale"),
+        (
+            "environment: dev\nclients:\n  - name: roo\nscale:\n  max_replicas: many\n",
+            r":5: scale\.max_replicas: is 'many'",
+        ),
+        (
+            "environment: dev\nclients:\n  - name: roo\nscail: {}\n",
+            r":4: scail: unknown key; did you mean .*scale",
+        ),
     ],
     ids=["missing", "empty", "malformed", "wrong type", "unknown key"],
 )
 @pytest.mark.parametrize("command", ["render", "accept", "up"])
-def test_settings_that_cannot_be_used(machine: Machine, command: str, content: str | None, expected: str) -> None:
+def test_settings_that_cannot_be_used(
+    machine: Machine, command: str, content: str | None, expected: str
+) -> None:
     path = machine.checkout / DEV / "gateway.yaml"
     if content is None:
         path.unlink()
@@ -58,7 +66,10 @@ def test_settings_that_cannot_be_used(machine: Machine, command: str, content: s
 @pytest.mark.parametrize("command", ["render", "lint", "up", "accept", "sim"])
 def test_an_environment_that_there_is_not(machine: Machine, command: str) -> None:
     said = refuse(machine, command, "stagin")
-    assert said == "error: there is no environment 'stagin'; did you mean 'staging'? (there are dev, staging, prod)\n"
+    assert (
+        said
+        == "error: there is no environment 'stagin'; did you mean 'staging'? (there are dev, staging, prod)\n"
+    )
 
 
 def test_accept_refuses_rendered_files_that_are_stale(machine: Machine) -> None:
@@ -109,7 +120,9 @@ def test_a_template_that_is_not_there(machine: Machine) -> None:
 def test_a_config_that_envoy_refuses_is_not_written(machine: Machine) -> None:
     machine.use_litellm(ALL_MODELS + SERVING)
     path = machine.checkout / "templates/envoy.yaml.j2"
-    path.write_text(path.read_text().replace("static_resources:\n", "static_resources:\n  no_such_field: 1\n", 1))
+    path.write_text(
+        path.read_text().replace("static_resources:\n", "static_resources:\n  no_such_field: 1\n", 1)
+    )
     assert "no_such_field" in refuse(machine, "render", "dev")
 
 
@@ -135,7 +148,9 @@ def test_no_engine_for_containers(machine: Machine) -> None:
     machine.extra["DOCKER_HOST"] = f"unix://{machine.temporary}/no-engine"
     for command in ("up", "accept"):
         said = machine.run(command, "dev", "--launcher", "container").stderr
-        assert said == "error: no Docker engine answers; start it, or use --launcher process, which needs none\n"
+        assert (
+            said == "error: no Docker engine answers; start it, or use --launcher process, which needs none\n"
+        )
 
 
 def test_images_of_another_version_than_the_runtime(machine: Machine) -> None:
@@ -165,7 +180,9 @@ def test_a_choice_of_no_scenario_is_refused_before_anything_starts(
 
 def test_features_that_cannot_be_read(machine: Machine) -> None:
     machine.use_litellm(ALL_MODELS + SERVING)
-    (machine.checkout / "features/broken.feature").write_text("Feature: Broken\n  Scenario: One\n    Given one\n    Nonsense\n")
+    (machine.checkout / "features/broken.feature").write_text(
+        "Feature: Broken\n  Scenario: One\n    Given one\n    Nonsense\n"
+    )
     done = machine.run("accept", "dev", "--launcher", "process")
     assert done.returncode == 2
     assert "broken.feature" in done.stderr
@@ -178,7 +195,10 @@ def test_litellm_that_does_not_start(machine: Machine) -> None:
     for command in ("up", "accept"):
         done = machine.run(command, "dev", "--launcher", "process")
         assert done.returncode == 2
-        assert "error: litellm ended before it was ready; its last lines:\n    model_list is no list" in done.stderr
+        assert (
+            "error: litellm ended before it was ready; its last lines:\n    model_list is no list"
+            in done.stderr
+        )
         assert "Traceback" not in done.stderr
         assert machine.find_leftovers() == []
 

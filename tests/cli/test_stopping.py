@@ -20,7 +20,7 @@ Start = Callable[..., subprocess.Popen[str]]
 
 NEVER_READY = "import signal\nprint('a stand-in waits', flush=True)\nsignal.pause()\n"
 
-STEPS = '''
+STEPS = """
 pytest_plugins = ["aigateway.acceptance.plugin"]
 
 import pathlib, time
@@ -42,7 +42,7 @@ def _(target):
         answer = httpx.get(target.base_url + "/v1/models", headers={{"Authorization": "Bearer " + target.key}})
         assert answer.status_code == 200, answer.status_code
         time.sleep(0.05)
-'''
+"""
 
 
 def write_features(machine: Machine, step: str) -> Path:

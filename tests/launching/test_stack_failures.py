@@ -80,7 +80,10 @@ def test_envoy_with_a_broken_config_is_named_with_its_last_lines(here: Machine) 
     here.use_litellm(ALL_MODELS + SERVING)
     rendering = load(here)
     broken = replace(rendering, texts={**rendering.texts, ENVOY: "no_such_field: 1\n"})
-    with pytest.raises(LaunchError, match=r"(?s)^envoy ended before it was ready.*no_such_field"), run(here, broken) as stack:
+    with (
+        pytest.raises(LaunchError, match=r"(?s)^envoy ended before it was ready.*no_such_field"),
+        run(here, broken) as stack,
+    ):
         stack.wait_until_ready(PATIENCE_SECONDS)
     assert list(here.temporary.iterdir()) == []
 
@@ -89,15 +92,19 @@ def test_a_start_script_that_refuses_says_so_in_the_error(here: Machine) -> None
     here.use_litellm(ALL_MODELS + SERVING)
     rendering = load(here)
     broken = replace(rendering, texts={**rendering.texts, ENVOY: "key: ${lower}\n"})
-    with pytest.raises(LaunchError, match="envoy does not start: its config has a placeholder"), run(here, broken) as stack:
+    with (
+        pytest.raises(LaunchError, match="envoy does not start: its config has a placeholder"),
+        run(here, broken) as stack,
+    ):
         stack.wait_until_ready(PATIENCE_SECONDS)
 
 
 def test_litellm_that_never_serves_is_named_at_the_deadline(here: Machine) -> None:
     here.use_litellm("import signal\nprint('waiting for a database', flush=True)\nsignal.pause()\n")
-    with pytest.raises(LaunchError) as raised, run(here) as stack:
+    with run(here) as stack:
         assert wait_until(lambda: "database" in stack.litellm.reference.read_log(), seconds=PATIENCE_SECONDS)
-        stack.wait_until_ready(3)
+        with pytest.raises(LaunchError) as raised:
+            stack.wait_until_ready(3)
     said = str(raised.value)
     assert said.startswith("the gateway was not ready within 3 s; last state: ")
     assert "waiting for a database" in said
@@ -106,7 +113,9 @@ def test_litellm_that_never_serves_is_named_at_the_deadline(here: Machine) -> No
     assert list(here.temporary.iterdir()) == []
 
 
-def test_a_part_that_ignores_the_end_is_ended_by_force(here: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_part_that_ignores_the_end_is_ended_by_force(
+    here: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("aigateway.launching.process._GRACE_SECONDS", 0.2)
     here.use_litellm(
         "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('deaf', flush=True)\n"
@@ -120,7 +129,10 @@ def test_a_part_that_ignores_the_end_is_ended_by_force(here: Machine, monkeypatc
 
 def test_a_deployment_that_litellm_dropped_without_a_word_is_missed(here: Machine) -> None:
     here.use_litellm("MODELS = ['gpt-5.3-codex']\n" + SERVING)
-    with pytest.raises(LaunchError, match=r"runs without text-embedding-3-large: .*litellm\.yaml"), run(here) as stack:
+    with (
+        pytest.raises(LaunchError, match=r"runs without text-embedding-3-large: .*litellm\.yaml"),
+        run(here) as stack,
+    ):
         stack.wait_until_ready(PATIENCE_SECONDS)
 
 
@@ -139,7 +151,14 @@ def test_the_message_of_a_part_that_printed_nothing_is_still_a_message(here: Mac
 def test_the_parts_see_nothing_of_this_machine_that_could_configure_them(
     here: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("AZURE_API_KEY", "OPENAI_API_KEY", "LITELLM_LOG", "DATABASE_URL", "HTTP_PROXY", "PYTHONPATH"):
+    for name in (
+        "AZURE_API_KEY",
+        "OPENAI_API_KEY",
+        "LITELLM_LOG",
+        "DATABASE_URL",
+        "HTTP_PROXY",
+        "PYTHONPATH",
+    ):
         monkeypatch.setenv(name, "from-this-machine")
     here.use_litellm("import os\nprint(sorted(os.environ.items()), flush=True)\n" + ALL_MODELS + SERVING)
     with run(here) as stack:
@@ -155,7 +174,7 @@ def test_a_temporary_folder_that_cannot_be_made_is_an_error_that_says_so(
     here.use_litellm(ALL_MODELS + SERVING)
     launcher = choose_launcher("process", load(here).settings, QUIET)
     monkeypatch.setattr(tempfile, "tempdir", str(here.temporary / "not-there"))
-    with pytest.raises(LaunchError, match="no temporary folder can be made for litellm: .*TMPDIR"):
+    with pytest.raises(LaunchError, match=r"no temporary folder can be made for litellm: .*TMPDIR"):
         launcher.start_litellm(StartCommand("litellm", "true", {}))
 
 
@@ -200,13 +219,19 @@ def test_the_parts_end_when_their_parent_is_killed(machine: Machine) -> None:
 def test_a_taken_port_is_said_and_a_free_one_is_not() -> None:
     port = find_free_port()
     require_free_port(port)
-    with subprocess_that_listens() as taken, pytest.raises(LaunchError, match=f"port {taken} of 127.0.0.1 cannot be used"):
+    with (
+        subprocess_that_listens() as taken,
+        pytest.raises(LaunchError, match=f"port {taken} of 127.0.0.1 cannot be used"),
+    ):
         require_free_port(taken)
 
 
 @contextmanager
 def subprocess_that_listens() -> Iterator[int]:
-    script = "import socket; s = socket.create_server(('127.0.0.1', 0)); print(s.getsockname()[1], flush=True); s.accept()"
+    script = (
+        "import socket; s = socket.create_server(('127.0.0.1', 0)); "
+        "print(s.getsockname()[1], flush=True); s.accept()"
+    )
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         yield int(process.stdout.readline())
@@ -224,7 +249,10 @@ def with_tag(settings: Settings, part: str, tag: str) -> Settings:
 @pytest.mark.parametrize(("part", "tag"), [("litellm", "v1.999.0"), ("envoy", "v1.999.0")])
 def test_processes_of_another_version_than_the_images_are_refused(here: Machine, part: str, tag: str) -> None:
     settings = with_tag(load(here).settings, part, tag)
-    with pytest.raises(LaunchError, match=rf"^images\.{part}\.tag is {tag}, but the process launcher has .*--launcher container"):
+    with pytest.raises(
+        LaunchError,
+        match=rf"^images\.{part}\.tag is {tag}, but the process launcher has .*--launcher container",
+    ):
         choose_launcher("process", settings, QUIET)
 
 

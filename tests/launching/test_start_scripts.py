@@ -124,7 +124,9 @@ def describe_litellm(**changes: str | None) -> dict[str, str | None]:
     }
 
 
-def require_refusal(shell: Shell, done: subprocess.CompletedProcess[bytes], name: str, value: str | None) -> None:
+def require_refusal(
+    shell: Shell, done: subprocess.CompletedProcess[bytes], name: str, value: str | None
+) -> None:
     said = (done.stdout + done.stderr).decode()
     assert done.returncode == REFUSED, said
     assert name in said
@@ -138,7 +140,9 @@ def require_refusal(shell: Shell, done: subprocess.CompletedProcess[bytes], name
 
 @pytest.mark.parametrize("name", ["LITELLM_MASTER_KEY", "LITELLM_SALT_KEY", "AZURE_OPENAI_KEY"])
 @pytest.mark.parametrize("value", ODD_KEYS.values(), ids=ODD_KEYS.keys())
-def test_litellm_does_not_start_with_a_key_of_the_wrong_form(shell: Shell, name: str, value: str | None) -> None:
+def test_litellm_does_not_start_with_a_key_of_the_wrong_form(
+    shell: Shell, name: str, value: str | None
+) -> None:
     done = shell.start("litellm", describe_litellm(**{name: value}))
     require_refusal(shell, done, name, value)
 
@@ -157,7 +161,15 @@ def test_litellm_does_not_start_with_what_opens_its_pass_through(shell: Shell, n
 
 @pytest.mark.parametrize(
     "endpoint",
-    [None, "", "example.openai.azure.com", "https://", "ftp://example", f"{ENDPOINT}/openai", f"{ENDPOINT}/v1/"],
+    [
+        None,
+        "",
+        "example.openai.azure.com",
+        "https://",
+        "ftp://example",
+        f"{ENDPOINT}/openai",
+        f"{ENDPOINT}/v1/",
+    ],
 )
 def test_litellm_does_not_start_with_an_endpoint_that_is_none(shell: Shell, endpoint: str | None) -> None:
     done = shell.start("litellm", describe_litellm(AZURE_OPENAI_ENDPOINT=endpoint))
@@ -179,16 +191,24 @@ def test_no_part_starts_without_a_config(shell: Shell, part: str, config: str | 
 
 
 @pytest.mark.parametrize(
-    "placeholder", ["${}", "${lower}", "${A-B}", "${A B}", "${1}", "${9_KEY}", "${$(id)}", "${A:-b}", "${A\n}"]
+    "placeholder",
+    ["${}", "${lower}", "${A-B}", "${A B}", "${1}", "${9_KEY}", "${$(id)}", "${A:-b}", "${A\n}"],
 )
-def test_envoy_does_not_start_with_a_placeholder_that_names_no_variable(shell: Shell, placeholder: str) -> None:
+def test_envoy_does_not_start_with_a_placeholder_that_names_no_variable(
+    shell: Shell, placeholder: str
+) -> None:
     done = shell.start("envoy", {"ENVOY_CONFIG": f"key: {placeholder}"})
     require_refusal(shell, done, "placeholder", None)
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("EDGE_ADDRESS", '0.0.0.0", x: "'), ("EDGE_PORT", "1\n2"), ("LITELLM_PORT", "4000 # x"), ("EDGE_PORT", "$(id)")],
+    [
+        ("EDGE_ADDRESS", '0.0.0.0", x: "'),
+        ("EDGE_PORT", "1\n2"),
+        ("LITELLM_PORT", "4000 # x"),
+        ("EDGE_PORT", "$(id)"),
+    ],
 )
 def test_envoy_does_not_start_with_an_address_of_the_wrong_form(shell: Shell, name: str, value: str) -> None:
     done = shell.start("envoy", {"ENVOY_CONFIG": f'at: "${{{name}}}"', name: value})
@@ -244,9 +264,7 @@ def test_envoy_gets_its_config_with_each_placeholder_filled_in_and_nothing_else_
 def test_what_is_no_placeholder_stays_as_it_is(shell: Shell, text: str, tail: str) -> None:
     text = text.replace("${", "$")
     key = secrets.token_urlsafe(32)
-    done = shell.start(
-        "envoy", {"ENVOY_CONFIG": f"{text}${{A_KEY}}{text}${{A_KEY}}{tail}", "A_KEY": key}
-    )
+    done = shell.start("envoy", {"ENVOY_CONFIG": f"{text}${{A_KEY}}{text}${{A_KEY}}{tail}", "A_KEY": key})
     assert done.returncode == 0, done.stderr
     assert shell.config == f"{text}{key}{text}{key}{tail}".encode()
 

@@ -357,3 +357,14 @@ def test_what_envoy_refuses_is_named_with_template_and_environment(checkout: Pat
     path.write_text(path.read_text().replace("merge_slashes: true", "merge_slashes: sometimes"))
     with pytest.raises(RenderError, match=r"templates/envoy\.yaml\.j2.*staging.*merge_slashes"):
         check_envoy([render_environment(checkout, "staging")], console)
+
+
+def test_the_edges_own_retry_after_is_not_overwritten() -> None:
+    # A local reply passes the filters of answers too.
+    mutations = _find_filter(_find_manager(render_environment(ROOT, "dev").parse(ENVOY)), "header_mutation")
+    headers = [
+        each["append"]["header"] for each in mutations["mutations"]["response_mutations"] if "append" in each
+    ]
+    (value,) = (header["value"] for header in headers if header["key"] == "retry-after")
+    own = value.index("? response.headers['retry-after']")
+    assert value.index("? response.headers['llm_provider-retry-after']") < own < value.index("'503'")
