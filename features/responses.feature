@@ -18,6 +18,13 @@ Feature: Coding through the Responses API
       And its pieces put together are the final answer
       And the answer counts from 1 to 30
 
+    @local
+    Scenario: A streamed answer arrives while it is being written
+      Given Azure will pause for 2 seconds in the middle of the next stream
+      When the assistant asks for a count from 1 to 30 as a stream
+      Then the first piece arrived at least 1 second before the end
+      And its pieces put together are the final answer
+
     @local @deployed @costs-tokens
     Scenario: The model calls a tool
       When the assistant offers a weather tool and asks for the weather in Pretoria as a stream

@@ -9,12 +9,13 @@ import pytest
 from pytest_bdd import given, parsers, then
 
 from aigateway.acceptance.target import Target
-from aigateway.simulator.faults import Failing, Fault, Throttled
+from aigateway.simulator.faults import Failing, Fault, SilentStream, Throttled
 from aigateway.simulator.ledger import RecordedRequest
 from steps.answers import ask_for_answer, attempt
 from steps.gateway import Gateway, LocalControl
 
 _EVERY = 1000
+_MIDDLE_EVENTS = 12  # by then the first pieces of the text have been sent
 _FAILURE = re.compile(r"(?P<status>\d{3})(?: with (?P<time>.+))?")
 _OWN_TIME = re.compile(r"Retry-After of (?P<seconds>\d+) seconds")
 _RETRY_AFTER_SECONDS = 1.0
@@ -43,6 +44,11 @@ def _(control: LocalControl, marker: str, failure: str) -> None:
 @given(parsers.parse("Azure will answer every request with {failure}"))
 def _(control: LocalControl, marker: str, failure: str) -> None:
     control.azure.inject(_read_failure(failure, times=_EVERY), marker=marker)
+
+
+@given(parsers.parse("Azure will pause for {seconds:d} seconds in the middle of the next stream"))
+def _(control: LocalControl, marker: str, seconds: int) -> None:
+    control.azure.inject(SilentStream(after_events=_MIDDLE_EVENTS, seconds=seconds), marker=marker)
 
 
 @given(parsers.parse("an assistant was told {failure} by Azure"))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,6 +58,20 @@ class Turn:
     response: Response
 
 
+@dataclass(frozen=True)
+class Stream:
+    """A streamed answer: its events, and when each of them arrived, in seconds of the monotonic clock."""
+
+    events: tuple[ResponseStreamEvent, ...]
+    arrived: tuple[float, ...]
+
+
+def read_stream(events: Iterable[ResponseStreamEvent]) -> Stream:
+    """Read a stream to its end."""
+    pairs = [(event, time.monotonic()) for event in events]
+    return Stream(tuple(event for event, _ in pairs), tuple(moment for _, moment in pairs))
+
+
 @pytest.fixture
 def codex(gateway: Gateway) -> openai.OpenAI:
     """The assistant's client."""
@@ -94,38 +110,50 @@ def _(response: Response) -> None:
     assert response.usage.total_tokens == response.usage.input_tokens + response.usage.output_tokens
 
 
-@when(parsers.parse("the assistant asks for a count from 1 to {last:d} as a stream"), target_fixture="events")
-def _(codex: openai.OpenAI, model: str, marker: str, last: int) -> list[ResponseStreamEvent]:
+@when(parsers.parse("the assistant asks for a count from 1 to {last:d} as a stream"), target_fixture="stream")
+def _(codex: openai.OpenAI, model: str, marker: str, last: int) -> Stream:
     prompt = f"Count from 1 to {last}, separated by commas and spaces, and write nothing else. ({marker})"
-    return list(codex.responses.create(model=model, input=prompt, stream=True))
+    return read_stream(codex.responses.create(model=model, input=prompt, stream=True))
 
 
 @then("the stream runs in order from created to completed")
-def _(events: list[ResponseStreamEvent]) -> None:
-    types = [event.type for event in events]
+def _(stream: Stream) -> None:
+    types = [event.type for event in stream.events]
     assert types[0] == "response.created"
     assert types[-1] == "response.completed"
     assert types.count("response.completed") == 1
-    numbers = [event.sequence_number for event in events]
+    numbers = [event.sequence_number for event in stream.events]
     assert numbers == sorted(set(numbers)), "the sequence numbers do not rise"
 
 
 @then("its pieces put together are the final answer")
-def _(events: list[ResponseStreamEvent]) -> None:
-    pieces = [event.delta for event in events if event.type == "response.output_text.delta"]
+def _(stream: Stream) -> None:
+    pieces = [event.delta for event in stream.events if event.type == "response.output_text.delta"]
     assert len(pieces) > 1, "the answer came in one piece: it was not streamed"
-    assert "".join(pieces) == _find_final(events).output_text
+    assert "".join(pieces) == _find_final(stream).output_text
+
+
+@then(parsers.parse("the first piece arrived at least {seconds:d} second before the end"))
+def _(stream: Stream, seconds: int) -> None:
+    first = next(
+        moment
+        for event, moment in zip(stream.events, stream.arrived, strict=True)
+        if event.type == "response.output_text.delta"
+    )
+    assert stream.arrived[-1] - first >= seconds, "the answer was held back until it was whole"
 
 
 @then(parsers.parse("the answer counts from 1 to {last:d}"))
-def _(events: list[ResponseStreamEvent], last: int) -> None:
-    numbers = _find_final(events).output_text.replace(".", "").split(",")
+def _(stream: Stream, last: int) -> None:
+    numbers = _find_final(stream).output_text.replace(".", "").split(",")
     assert [number.strip() for number in numbers] == [str(number) for number in range(1, last + 1)]
 
 
-def _find_final(events: list[ResponseStreamEvent]) -> Response:
-    finals = [event.response for event in events if event.type == "response.completed"]
-    assert len(finals) == 1, f"{len(finals)} completed answers; the stream ended with {events[-1:]!r:.300}"
+def _find_final(stream: Stream) -> Response:
+    finals = [event.response for event in stream.events if event.type == "response.completed"]
+    assert len(finals) == 1, (
+        f"{len(finals)} completed answers; the stream ended with {stream.events[-1:]!r:.300}"
+    )
     return finals[0]
 
 
@@ -134,29 +162,31 @@ def _find_final(events: list[ResponseStreamEvent]) -> Response:
 
 @when(
     "the assistant offers a weather tool and asks for the weather in Pretoria as a stream",
-    target_fixture="events",
+    target_fixture="stream",
 )
-def _(codex: openai.OpenAI, model: str, marker: str) -> list[ResponseStreamEvent]:
-    stream = codex.responses.create(
+def _(codex: openai.OpenAI, model: str, marker: str) -> Stream:
+    events = codex.responses.create(
         model=model,
         input=f"What is the weather in Pretoria, in celsius? ({marker})",
         tools=[_WEATHER_TOOL],
         tool_choice={"type": "function", "name": "get_weather"},
         stream=True,
     )
-    return list(stream)
+    return read_stream(events)
 
 
 @then("the model calls the weather tool with arguments that fit its schema")
-def _(events: list[ResponseStreamEvent]) -> None:
-    _check_weather_call(_find_call(_find_final(events)))
+def _(stream: Stream) -> None:
+    _check_weather_call(_find_call(_find_final(stream)))
 
 
 @then("the streamed pieces of the arguments put together are the call's arguments")
-def _(events: list[ResponseStreamEvent]) -> None:
-    pieces = [event.delta for event in events if event.type == "response.function_call_arguments.delta"]
+def _(stream: Stream) -> None:
+    pieces = [
+        event.delta for event in stream.events if event.type == "response.function_call_arguments.delta"
+    ]
     assert len(pieces) > 1, "the arguments came in one piece: they were not streamed"
-    assert "".join(pieces) == _find_call(_find_final(events)).arguments
+    assert "".join(pieces) == _find_call(_find_final(stream)).arguments
 
 
 @given("the model has called the weather tool", target_fixture="turn")

@@ -54,4 +54,5 @@ def _validate(envoy: Path, config: str) -> str:
     if done.returncode == 0:
         return ""
     lines = (done.stdout + done.stderr).strip().splitlines()
-    return lines[-1] if lines else f"exit code {done.returncode}"
+    # Envoy ends with the whole config, on the same line.
+    return lines[-1].partition('): {"')[0] if lines else f"exit code {done.returncode}"

@@ -78,6 +78,40 @@ def _is_harmless(operator: str, argument: str | None) -> bool:
 
 
 @rule(
+    "EN052",
+    "an answer that repeats a header of the request",
+    reason="once the edge has put it in, authorization holds LiteLLM's master key, and so would the answer",
+    source="www.envoyproxy.io/docs/envoy/v1.40.0/configuration/advanced/substitution_formatter",
+).on_envoy
+def repeated_headers(config: EnvoyConfig, _settings: Settings) -> Iterator[Complaint]:
+    """Neither an answer's headers nor what Envoy answers by itself take anything from the request."""
+    for manager in config.managers:
+        headers = (step.append.header.value for step in manager.response_mutations if step.append)
+        for place, texts in (
+            ("http_filters[header_mutation].response_mutations", headers),
+            ("local_reply_config", _list_texts(manager.local_reply_config)),
+        ):
+            for text in texts:
+                if any(_reads_request(found[1], found[2]) for found in _OPERATOR.finditer(text)):
+                    yield place, f"has {mask(text)}, which repeats the request; remove it"
+
+
+def _list_texts(data: object) -> Iterator[str]:
+    if isinstance(data, str):
+        yield data
+    elif isinstance(data, dict):
+        for value in data.values():
+            yield from _list_texts(value)
+    elif isinstance(data, list):
+        for value in data:
+            yield from _list_texts(value)
+
+
+def _reads_request(operator: str, argument: str | None) -> bool:
+    return operator.startswith(("REQ", "CEL", "PATH")) and not _is_harmless(operator, argument)
+
+
+@rule(
     "EN051",
     "no access log",
     reason="without it nobody sees who was served, refused or slow",

@@ -69,7 +69,8 @@ def _find_lines(subject: Subject, is_wrong: Callable[[str], bool], message: str)
         lines = [number for number, line in enumerate(text.splitlines(), start=1) if is_wrong(line)]
         values = list_values(text) if lines else ()
         for number in lines:
-            keys = [value.key for value in values if value.line == number and is_wrong(value.text)]
+            begun = (value for value in values if value.line == number)
+            keys = [value.key for value in begun if is_wrong(value.text) or is_wrong(value.key)]
             for key in keys or [f"line {number}"]:
                 yield Finding(subject.files[name], key, message)
 

@@ -6,6 +6,7 @@ Messages give types, never values: a value of the wrong type can be a key.
 from __future__ import annotations
 
 import copy
+import functools
 from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any, Generic, TypeVar
@@ -81,7 +82,7 @@ def read_shape(model: type[Model], data: dict[str, Any]) -> Reading[Model]:
 def _describe(model: type[BaseModel], data: object, error: ErrorDetails) -> Misfit:
     key = _locate(data, error["loc"])
     if error["type"] == "extra_forbidden":
-        names = _list_names(model.model_json_schema(), error["loc"][:-1])
+        names = _list_names(_describe_schema(model), error["loc"][:-1])
         return Misfit(key, suggest(str(key[-1]), names), unknown=True)
     if error["type"] == "missing":
         return Misfit(key, "is missing", unknown=False)
@@ -98,12 +99,21 @@ def _locate(data: Any, location: tuple[int | str, ...]) -> Key:
     """The keys of a pydantic location that stand in the data; the others name a member of a union."""
     key: list[int | str] = []
     for index, part in enumerate(location):
-        if (isinstance(data, dict) and part in data) or (isinstance(data, list) and isinstance(part, int)):
+        if _holds(data, part):
             data = data[part]
         elif index < len(location) - 1:
             continue
         key.append(part)
     return tuple(key)
+
+
+def _holds(data: object, part: int | str) -> bool:
+    return (isinstance(data, dict) and part in data) or (isinstance(data, list) and isinstance(part, int))
+
+
+@functools.cache
+def _describe_schema(model: type[BaseModel]) -> dict[str, Any]:
+    return model.model_json_schema()
 
 
 def _list_names(schema: dict[str, Any], location: tuple[int | str, ...]) -> list[str]:

@@ -88,6 +88,16 @@ def tell(process: subprocess.Popen[str], number: signal.Signals) -> None:
         process.send_signal(number)
 
 
+def wait_while_running(process: subprocess.Popen[str], condition: Callable[[], bool]) -> None:
+    """Wait for `condition`; a command that has ended will not bring it about."""
+
+    def holds() -> bool:
+        assert process.poll() is None, process.communicate()
+        return condition()
+
+    assert wait_until(holds, seconds=PATIENCE_SECONDS)
+
+
 def end(process: subprocess.Popen[str]) -> tuple[int, str, str]:
     output, errors = process.communicate(timeout=PATIENCE_SECONDS)
     return process.returncode, output, errors
@@ -97,7 +107,7 @@ def end(process: subprocess.Popen[str]) -> tuple[int, str, str]:
 def test_up_stops_while_it_starts(machine: Machine, started: Start, number: signal.Signals) -> None:
     machine.use_litellm(NEVER_READY)
     process = started("up", "dev", "--launcher", "process")
-    assert wait_until(lambda: find_litellm(machine) != [], seconds=PATIENCE_SECONDS)
+    wait_while_running(process, lambda: find_litellm(machine) != [])
     tell(process, number)
     code, output, errors = end(process)
     assert code == 0
@@ -137,7 +147,7 @@ def test_accept_stops_while_it_starts(machine: Machine, started: Start, number: 
     machine.use_litellm(NEVER_READY)
     write_features(machine, "a scenario that waits")
     process = started("accept", "dev", "--launcher", "process")
-    assert wait_until(lambda: find_litellm(machine) != [], seconds=PATIENCE_SECONDS)
+    wait_while_running(process, lambda: find_litellm(machine) != [])
     tell(process, number)
     code, _, errors = end(process)
     assert code == 130
@@ -151,7 +161,7 @@ def test_accept_stops_while_it_runs(machine: Machine, started: Start, number: si
     machine.use_litellm(ALL_MODELS + SERVING)
     reached = write_features(machine, "a scenario that waits")
     process = started("accept", "dev", "--launcher", "process")
-    assert wait_until(reached.exists, seconds=PATIENCE_SECONDS)
+    wait_while_running(process, reached.exists)
     tell(process, number)
     code, _, errors = end(process)
     assert code == 130
@@ -164,7 +174,7 @@ def test_accept_says_that_a_part_died_and_does_not_go_on(machine: Machine, start
     machine.use_litellm(ALL_MODELS + SERVING)
     reached = write_features(machine, "a scenario that asks until nobody answers")
     process = started("accept", "dev", "--launcher", "process")
-    assert wait_until(reached.exists, seconds=PATIENCE_SECONDS)
+    wait_while_running(process, reached.exists)
     os.kill(find_litellm(machine)[0], signal.SIGKILL)
     code, output, errors = end(process)
     assert code == 2, output + errors
@@ -178,7 +188,7 @@ def test_everything_ends_when_accept_is_killed(machine: Machine, started: Start)
     machine.use_litellm(ALL_MODELS + SERVING)
     reached = write_features(machine, "a scenario that asks until nobody answers")
     process = started("accept", "dev", "--launcher", "process")
-    assert wait_until(reached.exists, seconds=PATIENCE_SECONDS)
+    wait_while_running(process, reached.exists)
     process.send_signal(signal.SIGKILL)
     assert wait_until(lambda: not machine.find_processes(), seconds=PATIENCE_SECONDS)
 

@@ -21,6 +21,6 @@ def root() -> Path:
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A copy of what rendering reads and writes."""
-    for folder in ("templates", "infra/env"):
+    for folder in ("templates", "infra"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
     return tmp_path

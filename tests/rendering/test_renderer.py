@@ -267,11 +267,17 @@ def test_the_check_fails_with_a_diff_and_writes_nothing(checkout: Path) -> None:
 
 def test_a_refusal_of_envoys_writes_nothing(checkout: Path) -> None:
     # YAML, no rule broken, and yet no config of Envoy's.
-    _edit(checkout / "templates" / "envoy.yaml.j2", "stream_idle_timeout: {{", "stream_idle_time: {{")
+    _edit(
+        checkout / "templates" / "envoy.yaml.j2",
+        "connect_timeout: {{ settings.timeouts.connect_seconds }}s",
+        "connect_timeout: {{ settings.timeouts.connect_seconds }} seconds",
+    )
     before = _read_files(checkout)
     done = _run(checkout, "render", "dev")
     assert done.returncode == 2
-    assert "stream_idle_time" in done.stderr
+    assert "templates/envoy.yaml.j2: Envoy refuses it for dev" in done.stderr
+    assert "connect_timeout" in done.stderr
+    assert len(done.stderr) < 1000, "the whole config is shown"
     assert "Traceback" not in done.stderr
     assert _read_files(checkout) == before
 

@@ -36,6 +36,9 @@ SHORTCUTS = {
     "CLUSTERS": "static_resources/clusters",
 }
 
+#: libyaml's, where PyYAML was built with it: hundreds of configs are written here.
+DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
 Mutation = Callable[[Any], None]
 
 
@@ -128,7 +131,7 @@ class Spoiler:
         file = SHORT_NAMES[name]
         data = self.rendering.parse(file)
         mutation(data)
-        return self.with_text(name, yaml.safe_dump(data, sort_keys=False))
+        return self.with_text(name, yaml.dump(data, Dumper=DUMPER, sort_keys=False))
 
     def with_text(self, name: str, text: str) -> Rendering:
         """The rendering with another text of one of its files."""

@@ -262,6 +262,7 @@ ENVOY_CASES = [
         "static_resources.listeners",
         put("static_resources/listeners", []),
         "EN011",
+        "EN022",
     ),
     envoy(
         "EN003", "route_config.virtual_hosts", put("HCM/route_config/virtual_hosts/0/domains", ["a.example"])
@@ -289,7 +290,11 @@ ENVOY_CASES = [
         ),
         "EN017",
     ),
-    envoy("EN010", "routes[6:embeddings]", both(drop("ROUTES/6/route"), put("ROUTES/6/direct_response/", 1))),
+    envoy(
+        "EN010",
+        "routes[6:embeddings]",
+        both(drop("ROUTES/6/route"), put("ROUTES/6/direct_response", {"status": 200})),
+    ),
     envoy("EN011", "routes", drop("ROUTES/6")),
     envoy("EN011", "routes", drop("ROUTES/3")),
     envoy("EN012", "routes", drop("ROUTES/8")),
@@ -483,6 +488,19 @@ ENVOY_CASES = [
             "%DOWNSTREAM_PEER_SUBJECT%",
             "%DURATION",
         )
+    ),
+    envoy(
+        "EN052",
+        RESPONSE_MUTATIONS,
+        put("HEADERS/response_mutations/1/append/header/value", "%REQ(authorization)%"),
+    ),
+    envoy(
+        "EN052",
+        "local_reply_config",
+        put(
+            "HCM/local_reply_config/mappers/0/body_format_override/json_format/error/message",
+            "%CEL(request.headers['authorization'])%",
+        ),
     ),
     envoy("EN051", "access_log", drop("HCM/access_log/0")),
     envoy(
