@@ -149,6 +149,7 @@ def up(
 
     root = find_root(Path.cwd())
     rendering = render_environment(root, environment)
+    rendering.require_current()
     run_until_stopped(
         root, rendering, launcher, port, errors, lambda stack: output.print(describe_access(stack))
     )

@@ -64,6 +64,12 @@ Feature: Client keys
       When a client asks and claims to be another
       Then the access log names the client whose key it was
 
+    @local @NFR3
+    Scenario: Nobody without a key is named in the access log
+      When somebody asks with no key and claims to be a client
+      Then every request is refused
+      And the access log names no client
+
     @local
     Scenario: A key is rotated with no gap
       Given a client with the keys "a"
@@ -88,6 +94,8 @@ Feature: Client keys
         | GET /openapi.json                     |
         | POST /key/generate                    |
         | POST /v1/responsesX                   |
+        | POST /v1/responses/compact            |
+        | GET /v1/responses/resp_1/cancel       |
         | POST /v1/audio/speech                 |
         | GET /v1/embeddings                    |
         | GET /v1/responses/../../model/info    |

@@ -33,7 +33,7 @@ Feature: Embeddings for codebase indexing
     Scenario: Ten batches at once
       When the indexer sends 10 batches of 60 segments at once as Roo does
       Then it gets 60 vectors for each batch, in the order of the segments
-      And Azure was never told how many dimensions to use
+      And Azure was asked for vectors of the configured dimensions
 
     @local @deployed @costs-tokens
     Scenario Outline: The index of a real folder finds the right file

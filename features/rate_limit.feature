@@ -25,3 +25,10 @@ Feature: Rate limit
       Then the assistant gets its answer
       And it did not have to wait for the flood
       And the flood met the limit
+
+    @local @NFR1
+    Scenario: A gateway whose places are all taken is still healthy
+      Given a gateway with low limits that has been idle
+      When a probe asks whether it is healthy while one client floods it with answers
+      Then the request is served
+      And it did not have to wait for the flood

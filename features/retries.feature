@@ -48,6 +48,7 @@ Feature: Retries
       Examples:
         | operation         | failure              | status |
         | an answer         | 429 with no time     | 429    |
+        | an answer         | 500                  | 500    |
         | an answer         | 503                  | 503    |
         | a streamed answer | 429 with no time     | 429    |
         | embeddings        | 429 with retry-after-ms | 429 |
@@ -59,6 +60,7 @@ Feature: Retries
       When the assistant asks for an answer
       Then the assistant is told 429 in OpenAI's error shape
       And the refusal says to come back after 120 seconds
+      And Azure received as many requests as the settings allow
 
   Rule: What another attempt cannot cure is not retried
 

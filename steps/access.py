@@ -17,7 +17,7 @@ from aigateway.launching.parts import ContainerReference, ProcessReference
 from aigateway.settings.model import Client, Settings
 from aigateway.settings.values import KeySlot
 from aigateway.waiting import wait_until
-from steps.answers import Outcome, assert_openai_error, describe
+from steps.answers import Outcome, assert_openai_error, describe, probe_health
 from steps.gateway import PATIENCE_SECONDS, Edges, Gateway, LocalControl, connect_http
 
 _LOG_SECONDS = 10.0
@@ -123,7 +123,7 @@ def _(gateway: Gateway, marker: str) -> Outcome:
 
 @when("a probe asks whether the gateway is healthy", target_fixture="outcome")
 def _(gateway: Gateway) -> Outcome:
-    return describe(connect_http().get(f"{gateway.base_url}/healthz"))
+    return probe_health(gateway)
 
 
 # --- clients and the access log
@@ -133,7 +133,7 @@ def _(gateway: Gateway) -> Outcome:
 class Asked:
     """A request of a known client, and the id that the gateway gave it."""
 
-    client: str
+    client: str | None
     outcome: Outcome
 
 
@@ -162,13 +162,25 @@ def _(asked: list[Asked]) -> None:
     assert [one.outcome.status for one in asked] == [200] * len(asked)
 
 
+@when("somebody asks with no key and claims to be a client", target_fixture="asked")
+def _(gateway: Gateway, marker: str) -> list[Asked]:
+    claim = {"x-gateway-client": gateway.settings.clients[0].name}
+    return [Asked(None, _post(gateway, claim, marker))]
+
+
+@then("every request is refused")
+def _(asked: list[Asked]) -> None:
+    assert [one.outcome.status for one in asked] == [401] * len(asked)
+
+
+@then("the access log names no client")
 @then("the access log names the client of each request")
 @then("the access log names the client whose key it was")
 def _(gateway: Gateway, asked: list[Asked]) -> None:
     edge = gateway.edge
     assert edge is not None
     ids = {one.outcome.headers["x-request-id"]: one.client for one in asked}
-    named: dict[str, str] = {}
+    named: dict[str, str | None] = {}
 
     def is_logged() -> bool:
         named.update(_read_clients(edge))
@@ -178,7 +190,7 @@ def _(gateway: Gateway, asked: list[Asked]) -> None:
     assert {request: named[request] for request in ids} == ids
 
 
-def _read_clients(edge: ProcessReference | ContainerReference) -> dict[str, str]:
+def _read_clients(edge: ProcessReference | ContainerReference) -> dict[str, str | None]:
     """The client of each request in the access log, by request id."""
     # A line that is still being written does not end in a brace.
     lines = [line for line in edge.read_log().splitlines() if line.startswith("{") and line.endswith("}")]

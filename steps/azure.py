@@ -99,10 +99,12 @@ def _find_responses_path(api_version: str) -> str:
 @then("Azure received the configured api-version, deployment and key")
 def _(received: list[RecordedRequest], gateway: Gateway) -> None:
     azure = gateway.settings.azure
+    assert received
     for request in received:
         assert request.key_ok, "not the environment's Azure key"
         if request.operation == "embeddings":
             assert request.query == {"api-version": azure.embeddings.api_version}
+            assert f"/deployments/{azure.embeddings.deployment}/" in request.path
         else:
             assert request.query == {"api-version": azure.responses.api_version}
             assert request.body["model"] == azure.responses.deployment
@@ -118,10 +120,13 @@ def _(target: Target, marker: str) -> None:
         assert azure.requests(operation="other") == []
 
 
-@then("Azure was never told how many dimensions to use")
-def _(received: list[RecordedRequest]) -> None:
+@then("Azure was asked for vectors of the configured dimensions")
+def _(received: list[RecordedRequest], gateway: Gateway) -> None:
+    embeddings = gateway.settings.azure.embeddings
     assert received
-    assert all("dimensions" not in request.body for request in received)
+    # Without a word of it, Azure gives all that the model has.
+    asked = {request.body.get("dimensions", embeddings.full_dimensions) for request in received}
+    assert asked == {embeddings.dimensions}
 
 
 @then("Azure's requests lay at least as far apart as it had asked for")

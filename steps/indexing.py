@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 from pytest_bdd import given, parsers, then, when
@@ -23,6 +23,11 @@ from steps.gateway import Gateway, connect_http
 _BATCH_SEGMENTS = 60
 _BATCHES_AT_ONCE = 10
 _SEGMENT_CHARACTERS = 1000
+
+# Real vectors of the same text differ in the last digits from call to call.
+_SAME = 1e-3
+
+Item = TypeVar("Item")
 
 if TYPE_CHECKING:
     Vector = array[float]
@@ -60,7 +65,8 @@ def embed(gateway: Gateway, segments: Sequence[str], form: str | None = "base64"
         f"{gateway.base_url}/v1/embeddings", json=body, headers={"Authorization": f"Bearer {gateway.key}"}
     )
     answer.raise_for_status()
-    items = sorted(answer.json()["data"], key=lambda item: int(item["index"]))
+    items = answer.json()["data"]
+    assert [item["index"] for item in items] == list(range(len(segments)))
     raw = [item["embedding"] for item in items]
     return Embedded(
         tuple(_read_vector(value) for value in raw), "base64" if isinstance(raw[0], str) else "floats"
@@ -111,18 +117,27 @@ def _(gateway: Gateway, segments: list[str], count: int) -> list[Embedded]:
     target_fixture="batches",
 )
 def _(gateway: Gateway, segments: list[str], batches: int, count: int) -> list[Embedded]:
-    return _embed_at_once(gateway, [segments[:count]] * batches)
+    # Each begins with another segment, so that an answer that belongs to another batch is noticed.
+    return _embed_at_once(gateway, [_turn(segments[:count], by=number) for number in range(batches)])
 
 
 @then(parsers.parse("it gets {count:d} vectors, in the order of the segments"))
 @then(parsers.parse("it gets {count:d} vectors for each batch, in the order of the segments"))
 def _(gateway: Gateway, segments: list[str], batches: list[Embedded], count: int) -> None:
-    last = embed(gateway, segments[count - 1 : count]).vectors[0]
-    for batch in batches:
-        assert len(batch.vectors) == count
-        # Real vectors of the same text differ in the last digits from call to call.
-        assert _similarity(batch.vectors[-1], last) == pytest.approx(1, abs=1e-3)
-        assert _similarity(batch.vectors[0], last) < 0.999
+    assert [len(batch.vectors) for batch in batches] == [count] * len(batches)
+    first = batches[0].vectors
+    for number, batch in enumerate(batches):
+        for expected, vector in zip(_turn(first, by=number), batch.vectors, strict=True):
+            assert _similarity(expected, vector) == pytest.approx(1, abs=_SAME)
+    for place in (0, count - 1):
+        (alone,) = embed(gateway, segments[place : place + 1]).vectors
+        assert _similarity(alone, first[place]) == pytest.approx(1, abs=_SAME)
+    assert _similarity(first[0], first[-1]) < 1 - _SAME, "different segments have the same vector"
+
+
+def _turn(items: Sequence[Item], *, by: int) -> list[Item]:
+    """The items in a circle, beginning with another one."""
+    return [*items[by:], *items[:by]]
 
 
 @given("the index of this project's own source code", target_fixture="index")

@@ -25,6 +25,7 @@ from steps.answers import (
     assert_openai_error,
     attempt,
     describe,
+    probe_health,
     read_retry_after,
 )
 from steps.gateway import PATIENCE_SECONDS, Edges, Gateway, LocalControl
@@ -34,7 +35,7 @@ _WINDOW_SECONDS = 60.0
 _FLOOD_REQUESTS = 200
 
 # So long Azure holds back as many of a flood's requests as the gateway sends it at once.
-_HELD_SECONDS = 6.0
+_HELD_SECONDS = 4.0
 
 # Of a replica: a flood takes it all at once, and next to nothing of it comes back while a scenario runs.
 _LOW = {"requests_per_minute": 64, "burst": 60, "parallel": 5, "queue": 100}
@@ -80,18 +81,19 @@ async def _send_at_once(
 
 
 class FloodInBackground:
-    """A flood of embeddings, of which Azure holds back the first, while the scenario does something else."""
+    """A flood of which Azure holds back the first, while the scenario does something else."""
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(1)
         self._flood: Future[Flood] | None = None
 
-    def start(self, gateway: Gateway, azure: SimulatorControl, marker: str) -> None:
+    def start(self, gateway: Gateway, operation: str, azure: SimulatorControl, marker: str) -> None:
         """Begin, and return when the gateway has begun to refuse."""
         refused = threading.Event()
-        held = gateway.settings.limits.embeddings.divide(gateway.settings.scale.max_replicas).parallel
+        limit = gateway.settings.endpoint_limit(_ENDPOINTS[operation])
+        held = limit.divide(gateway.settings.scale.max_replicas).parallel
         azure.inject(SlowFirstByte(seconds=_HELD_SECONDS, times=held), marker=marker)
-        self._flood = self._pool.submit(send_at_once, gateway, "embeddings", marker, on_refusal=refused.set)
+        self._flood = self._pool.submit(send_at_once, gateway, operation, marker, on_refusal=refused.set)
         assert refused.wait(PATIENCE_SECONDS), f"{_FLOOD_REQUESTS} requests at once met no limit"
 
     def wait(self) -> Flood:
@@ -138,9 +140,17 @@ def _(gateway: Gateway, marker: str, count: int, operation: str) -> Flood:
 def _(
     gateway: Gateway, control: LocalControl, marker: str, flood_in_background: FloodInBackground
 ) -> Outcome:
-    flood_in_background.start(gateway, control.azure, f"flood-of-{marker}")
+    flood_in_background.start(gateway, "embeddings", control.azure, f"flood-of-{marker}")
     other = replace(gateway, key=control.keys.of(gateway.settings.clients[1]))
     return attempt(lambda: ask_for_answer(other, marker))
+
+
+@when("a probe asks whether it is healthy while one client floods it with answers", target_fixture="outcome")
+def _(
+    gateway: Gateway, control: LocalControl, marker: str, flood_in_background: FloodInBackground
+) -> Outcome:
+    flood_in_background.start(gateway, "an answer", control.azure, f"flood-of-{marker}")
+    return probe_health(gateway)
 
 
 @then("it did not have to wait for the flood")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from aigateway.settings.model import RateLimit, Settings
 from aigateway.settings.values import ENDPOINTS, Endpoint
@@ -16,7 +17,7 @@ from aigateway.settings.values import ENDPOINTS, Endpoint
 #: LiteLLM's own retries cannot tell 500 from 403, which is why Envoy does them.
 RETRIED_STATUSES = (429, 500, 502, 503, 504)
 
-#: Seconds to wait that a 429 or 503 names when Azure named none.
+#: Seconds to wait that a refusal of these statuses names when Azure named none.
 FALLBACK_RETRY_AFTER_SECONDS = 5
 
 #: Seconds that the edge waits longer than LiteLLM, so that LiteLLM's own, clearer, time-out comes first.
@@ -54,9 +55,9 @@ class Bucket:
 
 @dataclass(frozen=True)
 class Cluster:
-    """LiteLLM as one endpoint's requests see it: `parallel` at once, `queue` more waiting."""
+    """LiteLLM as one kind of requests sees it: `parallel` at once, `queue` more waiting."""
 
-    name: Endpoint
+    name: Endpoint | Literal["health"]
     parallel: int
     queue: int
 
@@ -92,11 +93,16 @@ class Edge:
     keys: tuple[ClientKey, ...]
     replies: tuple[Reply, ...]
     retried_statuses: tuple[int, ...]
+    retried_header_values: str
     body_limit_bytes: int
     idle_seconds: int
     fallback_retry_after_seconds: int
     backoff_base_seconds: float
     backoff_max_seconds: float
+
+
+#: A busy gateway is healthy: its probes wait for no place of a client's.
+_HEALTH = Cluster(name="health", parallel=2, queue=20)
 
 
 def derive_edge(settings: Settings) -> Edge:
@@ -105,7 +111,7 @@ def derive_edge(settings: Settings) -> Edge:
     return Edge(
         routes=_derive_routes(settings),
         buckets=buckets,
-        clusters=tuple(_derive_cluster(settings, endpoint) for endpoint in ENDPOINTS),
+        clusters=(*(_derive_cluster(settings, endpoint) for endpoint in ENDPOINTS), _HEALTH),
         keys=tuple(
             ClientKey(client.name, variable, secret)
             for client in settings.clients
@@ -113,6 +119,7 @@ def derive_edge(settings: Settings) -> Edge:
         ),
         replies=_derive_replies(settings, buckets),
         retried_statuses=RETRIED_STATUSES,
+        retried_header_values=", ".join(f"'{status}'" for status in RETRIED_STATUSES),
         body_limit_bytes=settings.request_body_limit_mib * 1024**2,
         idle_seconds=settings.timeouts.stream_idle_seconds + PATIENCE_SECONDS,
         fallback_retry_after_seconds=FALLBACK_RETRY_AFTER_SECONDS,
@@ -133,6 +140,7 @@ def _derive_cluster(settings: Settings, endpoint: Endpoint) -> Cluster:
 
 def _derive_routes(settings: Settings) -> tuple[Route, ...]:
     coding_seconds = settings.timeouts.responses_seconds + PATIENCE_SECONDS
+    stored = f"/v1/responses/{_RESPONSE_ID}"
     indexing_seconds = settings.timeouts.embeddings_seconds + PATIENCE_SECONDS
     return (
         Route("responses", "responses", ("POST",), coding_seconds, path="/v1/responses"),
@@ -145,13 +153,9 @@ def _derive_routes(settings: Settings) -> tuple[Route, ...]:
             path="/v1/v1/responses",
             rewrite="/v1/responses",
         ),
-        Route(
-            "stored-responses",
-            "responses",
-            ("GET", "DELETE", "POST"),
-            coding_seconds,
-            pattern=f"/v1/responses/{_RESPONSE_ID}(/input_items|/cancel)?",
-        ),
+        Route("stored-response", "responses", ("GET", "DELETE"), coding_seconds, pattern=stored),
+        Route("input-items", "responses", ("GET",), coding_seconds, pattern=f"{stored}/input_items"),
+        Route("cancel-response", "responses", ("POST",), coding_seconds, pattern=f"{stored}/cancel"),
         Route("chat-completions", "responses", ("POST",), coding_seconds, path="/v1/chat/completions"),
         Route("embeddings", "embeddings", ("POST",), indexing_seconds, path="/v1/embeddings"),
         Route("models", "responses", ("GET",), indexing_seconds, path="/v1/models", limited=False),
@@ -228,5 +232,11 @@ def _derive_replies(settings: Settings, buckets: tuple[Bucket, ...]) -> tuple[Re
             "gateway_unavailable",
             retry_after_seconds=FALLBACK_RETRY_AFTER_SECONDS,
         ),
-        Reply(504, "The model did not answer in time.", server, "timeout"),
+        Reply(
+            504,
+            "The model did not answer in time.",
+            server,
+            "timeout",
+            retry_after_seconds=FALLBACK_RETRY_AFTER_SECONDS,
+        ),
     )

@@ -427,6 +427,22 @@ class UpgradeConfig(Part):
     upgrade_type: str
 
 
+class EarlyMutations(Part):
+    """Changes to the request's headers before anything looks at them."""
+
+    type_url: Literal[
+        "type.googleapis.com/envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation"
+    ] = Field(alias="@type")
+    mutations: Items[Mutation] = ()
+
+
+class EarlyMutation(Part):
+    """The extension that makes them."""
+
+    name: Literal["envoy.http.early_header_mutation.header_mutation"]
+    typed_config: EarlyMutations
+
+
 class ConnectionManager(Part):
     """HTTP at the edge."""
 
@@ -446,6 +462,7 @@ class ConnectionManager(Part):
     common_http_protocol_options: HttpOptions | None = None
     request_headers_timeout: str | None = None
     stream_idle_timeout: str | None = None
+    early_header_mutation_extensions: Items[EarlyMutation] = ()
     upgrade_configs: Items[UpgradeConfig] = ()
     access_log: Items[AccessLog] = ()
     # What Envoy answers by itself: fixed texts, with nothing of the request's.

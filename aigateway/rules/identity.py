@@ -135,7 +135,7 @@ def _judge_removals(
     "EN034",
     "Envoy's own request headers that are believed",
     reason="with x-envoy-* headers a caller from a trusted address sets retries, time-outs and the request id; the "
-    "platform's ingress calls from a private address, so every stranger would be trusted",
+    "platform's ingress calls from a private address, so every stranger could count as trusted",
     source="www.envoyproxy.io/docs/envoy/v1.40.0/configuration/http/http_conn_man/header_sanitizing",
 ).on_envoy
 def strangers(config: EnvoyConfig, _settings: Settings) -> Iterator[Complaint]:
@@ -146,7 +146,7 @@ def strangers(config: EnvoyConfig, _settings: Settings) -> Iterator[Complaint]:
         if manager.internal_address_config is None or manager.internal_address_config.unix_sockets:
             yield (
                 "internal_address_config",
-                "must be there, with unix_sockets: false and no ranges: unset, private addresses are trusted",
+                "must be there, with unix_sockets: false and no ranges: unset, private addresses can count as trusted",
             )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from aigateway.rules.doors import list_routes
 from aigateway.rules.envoy_config import Cluster, Descriptor, EnvoyConfig, RateLimitAction
 from aigateway.rules.rule import Complaint, rule
+from aigateway.rules.served import HEALTH
 from aigateway.settings.model import RateLimit, Settings
 from aigateway.settings.values import ENDPOINTS, Endpoint
 
@@ -148,8 +149,8 @@ def bucket_shares(config: EnvoyConfig, settings: Settings) -> Iterator[Complaint
 def circuit_breakers(config: EnvoyConfig, settings: Settings) -> Iterator[Complaint]:
     """One cluster for each endpoint, with thresholds in its share."""
     names = [cluster.name for cluster in config.clusters]
-    if sorted(names) != sorted(ENDPOINTS):
-        yield "clusters", f"must be one for each of {' and '.join(ENDPOINTS)}"
+    if sorted(names) != sorted((*ENDPOINTS, HEALTH)):
+        yield "clusters", f"must be one for each of {', '.join(ENDPOINTS)} and {HEALTH}"
     for cluster in config.clusters:
         for endpoint in ENDPOINTS:
             if endpoint == cluster.name:

@@ -56,12 +56,12 @@ CLIENT_CHOICES = (
     Refusal(
         "general_settings",
         "allow_client_side_credentials",
-        "lets a body's api_base send Azure's key to any address",
+        "lets a body choose the upstream call's address and key",
     ),
     Refusal(
         "litellm_params",
         "configurable_clientside_auth_params",
-        "lets a body's api_base send Azure's key to any address",
+        "lets a body choose the upstream call's address and key",
     ),
     Refusal("general_settings", "forward_client_headers_to_llm_api", "sends clients' headers on to Azure"),
     Refusal("general_settings", "forward_llm_provider_auth_headers", "sends clients' keys on to Azure"),
@@ -88,7 +88,7 @@ OTHER_DOORS = (
     Refusal("general_settings", "infer_model_from_keys", "serves models that are not in the settings"),
     Refusal("general_settings", "store_model_in_db", "takes models from a database that no rule sees"),
     Refusal("general_settings", "database_url", "makes a second source of keys and models"),
-    Refusal("litellm_params", "use_in_pass_through", "relays to any deployment of the resource"),
+    Refusal("litellm_params", "use_in_pass_through", "offers the deployment on the pass-through routes"),
     Refusal("litellm_params", "litellm_credential_name", "takes its key from a list that no rule sees"),
     Refusal("litellm_params", "mock_response", "answers without a model"),
     Refusal("litellm_settings", "network_mock", "answers without a model"),
@@ -113,8 +113,8 @@ PROMPT_LOGS = (
 )
 
 IDLE_LIMITS = (
-    Refusal("litellm_params", "max_budget", "is counted only with a database"),
-    Refusal("litellm_params", "budget_duration", "is counted only with a database"),
+    Refusal("litellm_params", "max_budget", "is counted in each process by itself, and lost with it"),
+    Refusal("litellm_params", "budget_duration", "is counted in each process by itself, and lost with it"),
     Refusal(
         "litellm_params", "default_api_key_rpm_limit", "holds for LiteLLM's keys, of which there are none"
     ),
@@ -143,7 +143,7 @@ IDLE_LIMITS = (
     Refusal("general_settings", "max_request_size_mb", "does nothing without a licence"),
     Refusal("general_settings", "max_response_size_mb", "does nothing without a licence"),
     Refusal("general_settings", "allowed_routes", "does nothing without a licence"),
-    Refusal("general_settings", "allowed_ips", "does nothing without a licence"),
+    Refusal("general_settings", "allowed_ips", "sees the edge's address only, never a client's"),
     Refusal(
         "router_settings", "provider_budget_config", "is counted in each process by itself, and lost with it"
     ),
@@ -208,7 +208,7 @@ def open_authentication(subject: Subject) -> Iterator[Finding]:
 @rule(
     "LL011",
     "a flag that lets a client choose what goes to Azure",
-    reason="a client that may choose address, key or headers of the upstream call can carry Azure's key away",
+    reason="a client that chooses where its request goes, with which key or headers, gets past the settings",
     source="LiteLLM 1.106.2: proxy/auth/auth_utils.py:470, proxy/litellm_pre_call_utils.py:1507, 1552",
 ).on_subject
 def client_choices(subject: Subject) -> Iterator[Finding]:
@@ -243,7 +243,7 @@ def prompt_logs(subject: Subject) -> Iterator[Finding]:
 @rule(
     "LL014",
     "a limit of LiteLLM's that does nothing here",
-    reason="without a database and a licence LiteLLM reads these limits and enforces none; the edge's are enforced",
+    reason="LiteLLM enforces these only with a database or a licence, or each process by itself; the edge's hold",
     source="measured with LiteLLM 1.106.2; its proxy/hooks/parallel_request_limiter.py:270, "
     "docs.litellm.ai/docs/proxy/enterprise",
 ).on_subject

@@ -7,12 +7,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Literal
 
 from aigateway.rules.envoy_config import Route, RouteMatch
 from aigateway.settings.values import Endpoint
 
 HEALTH_PATH = "/healthz"
 METHOD_HEADER = ":method"
+
+#: Health has a cluster of its own: a gateway whose places are all taken is healthy.
+HEALTH: Literal["health"] = "health"
+ClusterName = Endpoint | Literal["health"]
 
 
 @dataclass(frozen=True)
@@ -21,7 +26,7 @@ class Served:
 
     match: str
     methods: frozenset[str] = frozenset()
-    endpoint: Endpoint | None = None
+    endpoint: ClusterName | None = None
     rewrite: str | None = None
     status: int | None = None
     upgrade: bool = False
@@ -43,12 +48,18 @@ def _serve(match: str, methods: str, endpoint: Endpoint, rewrite: str | None = N
 
 SERVED: tuple[Served, ...] = (
     Served(
-        f"path {HEALTH_PATH}", rewrite="/health/liveliness", open=True, without=frozenset({"api_key_auth"})
+        f"path {HEALTH_PATH}",
+        endpoint=HEALTH,
+        rewrite="/health/liveliness",
+        open=True,
+        without=frozenset({"api_key_auth"}),
     ),
     Served("path /v1/responses", status=426, upgrade=True, without=frozenset({"buffer"})),
     _serve("path /v1/responses", "POST", "responses"),
     _serve("path /v1/v1/responses", "POST", "responses", rewrite="/v1/responses"),
-    _serve("regex /v1/responses/[A-Za-z0-9_=-]+(/input_items|/cancel)?", "GET DELETE POST", "responses"),
+    _serve("regex /v1/responses/[A-Za-z0-9_=-]+", "GET DELETE", "responses"),
+    _serve("regex /v1/responses/[A-Za-z0-9_=-]+/input_items", "GET", "responses"),
+    _serve("regex /v1/responses/[A-Za-z0-9_=-]+/cancel", "POST", "responses"),
     _serve("path /v1/chat/completions", "POST", "responses"),
     _serve("path /v1/embeddings", "POST", "embeddings"),
     Served("path /v1/models", frozenset({"GET"}), "responses", retried=True),

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import re
+import shutil
 import uuid
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
@@ -52,6 +53,8 @@ def accepted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     launcher = str(request.param)
     with ExitStack() as undo:
         machine = make_machine(tmp_path_factory.mktemp(launcher))
+        # What the indexing scenario indexes.
+        shutil.copytree(ROOT / "aigateway", machine.checkout / "aigateway")
         images = {}
         if launcher == "container":
             require_engine()

@@ -7,19 +7,21 @@ from __future__ import annotations
 
 import http.server
 import json
-import os
 import shlex
 import subprocess
 import sys
 import threading
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from conftest import PATIENCE_SECONDS, Machine
+from conftest import PATIENCE_SECONDS, Machine, make_machine
 
 from aigateway.acceptance.results import RunResult, ScenarioResult, Verdict, is_conformant, list_requirements
+from aigateway.acceptance.run import Order, list_failures
 
 KEY = "sk-" + "Zz9" * 12
 
@@ -68,8 +70,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
-@pytest.fixture
-def gateway() -> Iterator[str]:
+@contextmanager
+def serve_gateway() -> Iterator[str]:
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -77,6 +79,12 @@ def gateway() -> Iterator[str]:
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+@pytest.fixture
+def gateway() -> Iterator[str]:
+    with serve_gateway() as url:
+        yield url
 
 
 class Run:
@@ -128,21 +136,90 @@ def test_all_passed_is_conformant(run: Run) -> None:
     assert run.machine.find_leftovers() == []
 
 
-def test_a_failure_says_the_step_the_reason_and_how_to_repeat_it(run: Run) -> None:
-    done = run.accept("nothing wrong", "a gateway that is wrong")
+def test_a_selection_never_conforms_and_an_earlier_result_is_removed(run: Run) -> None:
+    done = run.accept("nothing wrong", "nothing wrong", arguments=("-m", "FR1"))
     assert done.returncode == 1
-    assert "dev: NOT conformant, 1 of 2 scenarios, 1 failed, " in done.stdout
-    assert run.verdicts == ["passed", "failed"]
-    assert "failed: Tiny: It's 1\n    Given a gateway that is wrong\n    AssertionError: " in done.stdout
+    assert "NOT conformant, 2 of 2 scenarios" in done.stdout
+    assert "(only -m FR1)" in done.stdout
+    assert not run.result.conformant
 
-    again = next(line for line in done.stdout.splitlines() if "again: " in line).partition("again: ")[2]
+    broken = "nothing wrong\n  nonsense"
+    assert run.accept(broken).returncode == 2
+    assert list(run.folder.glob("result.json")) == []
+
+
+# --- one run of everything that can go wrong
+
+GOOD = "nothing wrong"
+WRONG: dict[str, Verdict] = {
+    "a gateway that is wrong": "failed",
+    "a gateway that is wrong, shown with its key": "failed",
+    "a harness that is wrong": "error",
+    "a step that nobody wrote": "error",
+    "a harness that cannot clean up": "error",
+    "a worker that dies": "error",
+    "a scenario that is skipped": "skipped",
+}
+
+
+@dataclass(frozen=True)
+class Finished:
+    run: Run
+    done: subprocess.CompletedProcess[str]
+
+    def find(self, step: str) -> ScenarioResult:
+        """The result of the scenario with this step, by its number."""
+        name = f"it_s_{[GOOD, *WRONG].index(step)}"
+        (found,) = (
+            one for one in self.run.result.scenarios if one.id.lower().endswith(name.replace("_s_", "s_"))
+        )
+        return found
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Finished]:
+    with serve_gateway() as url:
+        run = Run(make_machine(tmp_path_factory.mktemp("wrong")), url)
+        yield Finished(run, run.accept(GOOD, *WRONG))
+
+
+def test_what_is_wrong_makes_the_run_not_conformant(finished: Finished) -> None:
+    assert finished.done.returncode == 1, finished.done.stderr
+    assert (
+        "dev: NOT conformant, 1 of 8 scenarios, 2 failed, 1 skipped, 4 harness errors, "
+        in finished.done.stdout
+    )
+    assert not finished.run.result.conformant
+
+
+@pytest.mark.parametrize(("step", "verdict"), [(GOOD, "passed"), *WRONG.items()])
+def test_each_scenario_has_its_verdict_and_its_reason(
+    finished: Finished, step: str, verdict: Verdict
+) -> None:
+    found = finished.find(step)
+    assert found.verdict == verdict
+    assert bool(found.reason) == (verdict != "passed")
+
+
+def test_a_failure_says_the_step_the_reason_and_how_to_repeat_it(finished: Finished) -> None:
+    failure = finished.find("a gateway that is wrong")
+    assert (
+        f"failed: Tiny: {failure.name}\n    Given a gateway that is wrong\n    AssertionError: "
+        in finished.done.stdout
+    )
+    again = next(
+        line.partition("again: ")[2]
+        for line in finished.done.stdout.splitlines()
+        if "again: " in line and failure.id in line
+    )
     words = shlex.split(again)
     assert words[0] == ".venv/bin/pytest"
     words[0] = str(Path(sys.executable).with_name("pytest"))
+    machine = finished.run.machine
     repeated = subprocess.run(
         [*words, "-p", "no:cacheprovider"],
-        cwd=run.machine.checkout,
-        env=run.machine.environment,
+        cwd=machine.checkout,
+        env=machine.environment,
         capture_output=True,
         text=True,
         check=False,
@@ -152,52 +229,28 @@ def test_a_failure_says_the_step_the_reason_and_how_to_repeat_it(run: Run) -> No
     assert "1 failed" in repeated.stdout, "the scenario alone is run, and fails again"
 
 
-def test_no_key_is_in_what_is_printed_or_written(run: Run) -> None:
-    done = run.accept("a gateway that is wrong", "a gateway that is wrong, shown with its key")
-    assert done.returncode == 1
-    written = "".join(path.read_text() for path in run.folder.iterdir())
+def test_the_command_that_repeats_a_scenario_can_be_pasted_whatever_its_name() -> None:
+    name = "features/test_features.py::test_x[LiteLLM's master key $(id)]"
+    result = RunResult(
+        environment="dev",
+        target="local",
+        launcher="process",
+        started_at="",
+        seconds=0,
+        conformant=False,
+        scenarios=(scenario("failed").model_copy(update={"id": name}),),
+    )
+    (said,) = list_failures(result, Order(Path(), "dev", "process"))
+    command = said.rpartition("again: ")[2]
+    assert shlex.split(command) == [".venv/bin/pytest", name, "--environment", "dev", "--launcher", "process"]
+
+
+def test_no_key_is_in_what_is_printed_or_written(finished: Finished) -> None:
+    written = "".join(path.read_text() for path in finished.run.folder.iterdir())
     assert "[not shown]" in written
-    assert KEY not in written + done.stdout + done.stderr
-    failures = ET.parse(run.folder / "junit.xml").findall(".//failure")  # noqa: S314 - our own file
-    assert len(failures) == 2
-
-
-@pytest.mark.parametrize(
-    ("step", "verdict", "label"),
-    [
-        ("a harness that is wrong", "error", "1 harness errors"),
-        ("a step that nobody wrote", "error", "1 harness errors"),
-        ("a harness that cannot clean up", "error", "1 harness errors"),
-        ("a worker that dies", "error", "1 harness errors"),
-        ("a scenario that is skipped", "skipped", "1 skipped"),
-    ],
-)
-def test_what_did_not_run_to_its_end_is_not_conformant(
-    run: Run, step: str, verdict: Verdict, label: str
-) -> None:
-    done = run.accept("nothing wrong", step)
-    assert done.returncode == 1, done.stderr
-    assert "NOT conformant, 1 of 2 scenarios" in done.stdout
-    assert label in done.stdout
-    assert sorted(run.verdicts) == sorted(["passed", verdict])
-    bad = next(scenario for scenario in run.result.scenarios if scenario.verdict != "passed")
-    assert bad.reason
-
-
-def test_a_selection_never_conforms(run: Run) -> None:
-    done = run.accept("nothing wrong", "nothing wrong", arguments=("-m", "FR1"))
-    assert done.returncode == 1
-    assert "NOT conformant, 2 of 2 scenarios" in done.stdout
-    assert "(only -m FR1)" in done.stdout
-    assert not run.result.conformant
-
-
-def test_a_run_removes_what_an_earlier_one_left(run: Run) -> None:
-    run.accept("nothing wrong")
-    assert run.result.conformant
-    run.accept("nothing wrong", arguments=("-m", "FR99"))
-    (run.machine.checkout / "infra/env/dev/litellm.yaml").write_text("")
-    assert run.machine.run("accept", "dev").returncode == 2
+    assert KEY not in written + finished.done.stdout + finished.done.stderr
+    failures = ET.parse(finished.run.folder / "junit.xml").findall(".//failure")  # noqa: S314 - our own file
+    assert any("[not shown]" in (failure.text or "") for failure in failures)
 
 
 # --- the parts by themselves
@@ -237,4 +290,3 @@ def test_requirements_are_told_from_other_tags() -> None:
 
 def test_the_schema_of_a_result_is_json() -> None:
     assert json.loads(json.dumps(RunResult.model_json_schema()))["title"] == "RunResult"
-    assert os.linesep == "\n"

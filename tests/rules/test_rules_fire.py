@@ -360,6 +360,11 @@ ENVOY_CASES = [
         "routes[6:embeddings].route.rate_limits",
         put("ROUTES/6/route/rate_limits/0/actions/0/generic_key/descriptor_value", "responses"),
     ),
+    envoy(
+        "EN021",
+        "routes[6:embeddings].route.rate_limits",
+        put("ROUTES/6/route/rate_limits/1/actions/1", {}),
+    ),
     envoy("EN022", "descriptors[responses]", drop("LIMIT/descriptors/0")),
     envoy("EN022", "descriptors[responses/roo]", drop("LIMIT/descriptors/2")),
     envoy("EN022", "descriptors[embeddings]", repeat("LIMIT/descriptors", 5)),

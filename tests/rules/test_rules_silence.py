@@ -112,6 +112,7 @@ NEAR_MISSES: dict[str, tuple[str, Mutation]] = {
         put("ROUTES/4/match/headers/0/string_match/safe_regex/regex", "GET|DELETE"),
     ),
     "a method without a regex": ("envoy", put("ROUTES/2/match/headers/0/string_match", {"exact": "POST"})),
+    "no upgrades at all": ("envoy", drop("HCM/upgrade_configs")),
     "a filter that is on": (
         "envoy",
         put("ROUTES/0/typed_per_filter_config/envoy.filters.http.api_key_auth/disabled", False),
