@@ -11,20 +11,29 @@ import shutil
 import signal
 import subprocess
 import sys
+import uuid
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import docker
 import pytest
+from docker.errors import ImageNotFound
 from rich.console import Console
 
 from aigateway.launching import runtime
+from aigateway.launching.container import is_engine_running
+from aigateway.settings.loading import load_environment
 from aigateway.waiting import wait_until
 
 ROOT = Path(__file__).parents[1]
 
 #: Far longer than anything takes: a machine that is busy is no failure.
 PATIENCE_SECONDS = 120
+
+#: Set where a skipped container run must not pass for a good one.
+_REQUIRE = "AIGATEWAY_REQUIRE_CONTAINERS"
 
 #: Answers as LiteLLM does where the launchers look: it is alive, and it serves the models of the settings.
 SERVING = """
@@ -192,3 +201,40 @@ def started(machine: Machine) -> Iterator[Callable[..., subprocess.Popen[str]]]:
         for stream in (process.stdout, process.stderr):
             if stream:
                 stream.close()
+
+
+def require_engine() -> None:
+    if is_engine_running():
+        return
+    if os.environ.get(_REQUIRE) == "1":
+        pytest.fail(f"no Docker engine answers, and {_REQUIRE}=1 says that containers have to be tested")
+    pytest.skip("no Docker engine answers")
+
+
+def name_images(undo: ExitStack) -> dict[str, str]:
+    """Names of this run's own for both images, so that its containers can be told from everybody else's."""
+    settings = load_environment(ROOT, "dev")
+    client = docker.from_env()
+    undo.callback(client.close)
+    names = {}
+    for part, image in (("LITELLM", settings.images.litellm), ("ENVOY", settings.images.envoy)):
+        variable = f"AIGATEWAY_{part}_IMAGE"
+        original = os.environ.get(variable) or image.reference
+        try:
+            found = client.images.get(original)
+        except ImageNotFound:
+            found = client.images.pull(original)
+        repository, tag = f"aigateway-test-{part.lower()}", uuid.uuid4().hex
+        found.tag(repository, tag)
+        names[variable] = f"{repository}:{tag}"
+        undo.callback(client.images.remove, names[variable])
+    return names
+
+
+def find_containers(images: dict[str, str]) -> list[str]:
+    client = docker.from_env()
+    try:
+        every = client.api.containers(all=True)
+    finally:
+        client.close()
+    return [container["Id"] for container in every if container["Image"] in images.values()]

@@ -15,7 +15,7 @@ import docker.errors
 from testcontainers.core.container import DockerContainer
 
 from aigateway.errors import LaunchError
-from aigateway.launching.commands import StartCommand
+from aigateway.launching.commands import PartName, StartCommand
 from aigateway.launching.parts import EDGE_SLOTS, ContainerReference, LauncherName, PartReference
 
 _LOOPBACK = "127.0.0.1"
@@ -114,18 +114,31 @@ class ContainerLauncher:
 
     def _start(self, command: StartCommand, container: DockerContainer) -> str:
         image = self._images[command.part]
+        _require_image(command.part, image)
         try:
             container.start()
-        except docker.errors.ImageNotFound as error:
-            raise LaunchError(
-                f"image {image} is not here and cannot be pulled; name a mirror's with "
-                f"AIGATEWAY_{command.part.upper()}_IMAGE, or use --launcher process"
-            ) from error
         except docker.errors.APIError as error:
             raise LaunchError(
                 f"{command.part} ({image}) could not be started: {error.explanation}"
             ) from error
         return str(container.get_wrapped_container().id)
+
+
+def _require_image(part: PartName, image: str) -> None:
+    """Pull `image` unless it is here."""
+    client = connect_engine()
+    try:
+        client.images.get(image)
+    except docker.errors.ImageNotFound:
+        try:
+            client.images.pull(image)
+        except docker.errors.APIError as error:
+            raise LaunchError(
+                f"image {image} is not here and cannot be pulled ({error.explanation}); name a mirror's with "
+                f"AIGATEWAY_{part.upper()}_IMAGE, or use --launcher process"
+            ) from error
+    finally:
+        client.close()
 
 
 @contextlib.contextmanager

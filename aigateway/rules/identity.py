@@ -169,6 +169,25 @@ def upstreams(config: EnvoyConfig, _settings: Settings) -> Iterator[Complaint]:
 
 
 @rule(
+    "EN036",
+    "a client's name that comes from the client",
+    reason="a request without a valid key would still stand in the access log, under whatever name it gives itself",
+    source="the PRD, NFR3; "
+    "www.envoyproxy.io/docs/envoy/v1.40.0/configuration/http/http_conn_man/header_sanitizing",
+).on_envoy
+def own_names(config: EnvoyConfig, _settings: Settings) -> Iterator[Complaint]:
+    """The header is taken away before anything looks at it; nothing is put in that early."""
+    place = "early_header_mutation_extensions"
+    for manager in config.managers:
+        steps = [
+            step for each in manager.early_header_mutation_extensions for step in each.typed_config.mutations
+        ]
+        yield from _judge_removals(place, steps, names=(CLIENT_HEADER,))
+        if any(step.append for step in steps):
+            yield place, "must only remove headers"
+
+
+@rule(
     "GW012",
     "client keys handed over other than the valid ones of the settings",
     reason="a variable that Terraform does not hand over stops Envoy's start; one too many reads a secret for nothing",

@@ -6,13 +6,14 @@ The shares are worked out here by another way than the renderer's: what all repl
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from aigateway.rules.doors import list_routes
 from aigateway.rules.envoy_config import Cluster, Descriptor, EnvoyConfig, RateLimitAction
 from aigateway.rules.rule import Complaint, rule
 from aigateway.rules.served import HEALTH
 from aigateway.settings.model import RateLimit, Settings
-from aigateway.settings.values import ENDPOINTS, Endpoint
+from aigateway.settings.values import ENDPOINTS
 
 CLIENT_HEADER = "x-gateway-client"
 
@@ -147,34 +148,52 @@ def bucket_shares(config: EnvoyConfig, settings: Settings) -> Iterator[Complaint
     source="the PRD, NFR4; www.envoyproxy.io/docs/envoy/v1.40.0/intro/arch_overview/upstream/circuit_breaking",
 ).on_envoy
 def circuit_breakers(config: EnvoyConfig, settings: Settings) -> Iterator[Complaint]:
-    """One cluster for each endpoint, with thresholds in its share."""
+    """One cluster for each endpoint and for health, with thresholds in its share."""
     names = [cluster.name for cluster in config.clusters]
     if sorted(names) != sorted((*ENDPOINTS, HEALTH)):
         yield "clusters", f"must be one for each of {', '.join(ENDPOINTS)} and {HEALTH}"
+    most = dict(_list_shares(settings))
     for cluster in config.clusters:
-        for endpoint in ENDPOINTS:
-            if endpoint == cluster.name:
-                yield from _judge_thresholds(cluster, endpoint, settings)
+        if cluster.name in most:
+            yield from _judge_thresholds(cluster, most[cluster.name], settings)
 
 
-def _judge_thresholds(cluster: Cluster, endpoint: Endpoint, settings: Settings) -> Iterator[Complaint]:
-    limit, replicas = settings.endpoint_limit(endpoint), settings.scale.max_replicas
+@dataclass(frozen=True)
+class Share:
+    """The most that one replica sends on at once, and keeps waiting."""
+
+    connections: int
+    waiting: int
+
+
+#: The health route asks for no key: enough for the platform's probes, too little for a flood.
+_HEALTH_SHARE = Share(connections=4, waiting=50)
+
+
+def _list_shares(settings: Settings) -> Iterator[tuple[str, Share]]:
+    replicas = settings.scale.max_replicas
+    yield HEALTH, _HEALTH_SHARE
+    for endpoint in ENDPOINTS:
+        limit = settings.endpoint_limit(endpoint)
+        yield endpoint, Share(limit.parallel // replicas, limit.queue // replicas)
+
+
+def _judge_thresholds(cluster: Cluster, share: Share, settings: Settings) -> Iterator[Complaint]:
     thresholds = cluster.circuit_breakers.thresholds if cluster.circuit_breakers else ()
     place = f"clusters[{cluster.name}].circuit_breakers"
     if len(thresholds) != 1:
         yield f"{place}.thresholds", "must be one"
         return
-    for name, whole in (("max_connections", limit.parallel), ("max_pending_requests", limit.queue)):
+    for name, most in (("max_connections", share.connections), ("max_pending_requests", share.waiting)):
         value = getattr(thresholds[0], name)
-        if value is None or value * replicas > whole:
-            yield (
-                f"{place}.{name}",
-                f"must be at most {whole // replicas}, a replica's share; unset, it is 1024",
-            )
-    if settings.retries.attempts > 1 and (thresholds[0].max_retries or 3) < limit.parallel // replicas:
+        if value is None or value > most:
+            yield f"{place}.{name}", f"must be at most {most}, a replica's share; unset, it is 1024"
+    if cluster.name == HEALTH or settings.retries.attempts == 1:
+        return
+    if (thresholds[0].max_retries or 3) < share.connections:
         yield (
             f"{place}.max_retries",
-            f"must be at least {limit.parallel // replicas}, so that each request can be retried; unset, it is 3",
+            f"must be at least {share.connections}, so that each request can be retried; unset, it is 3",
         )
 
 

@@ -7,26 +7,18 @@ import json
 import os
 import re
 import shutil
-import uuid
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-import docker
 import pytest
-from conftest import ROOT, Machine, make_machine
-from docker.errors import ImageNotFound
+from conftest import ROOT, Machine, find_containers, make_machine, name_images, require_engine
 
 from aigateway.acceptance.results import RunResult
-from aigateway.launching.container import is_engine_running
-from aigateway.settings.loading import load_environment
 
 _SECONDS = 600
-
-#: Set where a skipped container run must not pass for a good one.
-_REQUIRE = "AIGATEWAY_REQUIRE_CONTAINERS"
 
 
 @dataclass(frozen=True)
@@ -70,43 +62,6 @@ def accepted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         yield Accepted(machine, launcher, done.returncode, done.stdout, done.stderr)
         if launcher == "container":
             assert find_containers(images) == [], "a container is left behind"
-
-
-def require_engine() -> None:
-    if is_engine_running():
-        return
-    if os.environ.get(_REQUIRE) == "1":
-        pytest.fail(f"no Docker engine answers, and {_REQUIRE}=1 says that containers have to be tested")
-    pytest.skip("no Docker engine answers")
-
-
-def name_images(undo: ExitStack) -> dict[str, str]:
-    """Names of this run's own for both images, so that its containers can be told from everybody else's."""
-    settings = load_environment(ROOT, "dev")
-    client = docker.from_env()
-    undo.callback(client.close)
-    names = {}
-    for part, image in (("LITELLM", settings.images.litellm), ("ENVOY", settings.images.envoy)):
-        variable = f"AIGATEWAY_{part}_IMAGE"
-        original = os.environ.get(variable) or image.reference
-        try:
-            found = client.images.get(original)
-        except ImageNotFound:
-            found = client.images.pull(original)
-        repository, tag = f"aigateway-test-{part.lower()}", uuid.uuid4().hex
-        found.tag(repository, tag)
-        names[variable] = f"{repository}:{tag}"
-        undo.callback(client.images.remove, names[variable])
-    return names
-
-
-def find_containers(images: dict[str, str]) -> list[str]:
-    client = docker.from_env()
-    try:
-        every = client.api.containers(all=True)
-    finally:
-        client.close()
-    return [container["Id"] for container in every if container["Image"] in images.values()]
 
 
 def test_the_gateway_conforms(accepted: Accepted) -> None:

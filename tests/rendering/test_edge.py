@@ -150,7 +150,7 @@ def _check_that_no_minute_lets_more_through_than_is_declared(rendering: Renderin
 def _check_that_no_more_is_sent_at_once_than_is_declared(rendering: Rendering) -> None:
     settings = rendering.settings
     clusters = {each["name"]: each for each in rendering.parse(ENVOY)["static_resources"]["clusters"]}
-    assert set(clusters) == set(ENDPOINTS)
+    assert set(clusters) == {*ENDPOINTS, "health"}
     for endpoint in ENDPOINTS:
         declared = settings.endpoint_limit(endpoint)
         (threshold,) = clusters[endpoint]["circuit_breakers"]["thresholds"]
@@ -183,7 +183,9 @@ def _check_that_every_limited_route_meets_its_buckets(rendering: Rendering) -> N
     limited = [route for route in _list_routes(manager) if "rate_limits" in route.get("route", {})]
     assert {route["name"] for route in limited} == {
         "responses",
-        "stored-responses",
+        "stored-response",
+        "input-items",
+        "cancel-response",
         "chat-completions",
         "embeddings",
     }
@@ -210,7 +212,7 @@ def _check_attempts_times_and_sizes(rendering: Rendering) -> None:
     assert _find_filter(manager, "buffer")["max_request_bytes"] == limit
     assert config["static_resources"]["listeners"][0]["per_connection_buffer_limit_bytes"] == limit
     for route in _list_routes(manager):
-        if "timeout" not in route.get("route", {}):
+        if "route" not in route or route["name"] == "health":
             continue
         policy = route["route"].get("retry_policy")
         if settings.retries.attempts == 1:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -42,28 +43,37 @@ DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 Mutation = Callable[[Any], None]
 
 
-def split_path(path: str) -> list[str | int]:
-    """`ROUTES/2/route` as the keys and indexes on the way."""
+def find_parent(data: Any, path: str) -> tuple[Any, Any]:
+    """What holds the last part of a path such as `ROUTES/@embeddings/route`, and that part as a key or an index.
+
+    `@name` is the list's item of that name, `@name+1` the second of them.
+    """
     first, _, rest = path.partition("/")
-    whole = "/".join(part for part in (SHORTCUTS.get(first, first), rest) if part)
-    return [int(part) if part.lstrip("-").isdigit() else part for part in whole.split("/")]
+    *parents, last = "/".join(part for part in (SHORTCUTS.get(first, first), rest) if part).split("/")
+    for part in parents:
+        data = data[_read_part(data, part)]
+    return data, _read_part(data, last)
+
+
+def _read_part(data: Any, part: str) -> str | int:
+    if isinstance(data, list) and part.startswith("@"):
+        name, _, further = part.removeprefix("@").partition("+")
+        return [index for index, item in enumerate(data) if item["name"] == name][int(further or 0)]
+    return int(part) if part.lstrip("-").isdigit() else part
 
 
 def find(data: Any, path: str) -> Any:
     """What stands at a path."""
-    for part in split_path(path):
-        data = data[part]
-    return data
+    parent, last = find_parent(data, path)
+    return parent[last]
 
 
 def put(path: str, value: Any) -> Mutation:
     """Set a key that may be new; its parent must be there."""
 
     def mutate(data: Any) -> None:
-        *parents, last = split_path(path)
-        for part in parents:
-            data = data[part]
-        data[last] = copy.deepcopy(value)
+        parent, last = find_parent(data, path)
+        parent[last] = copy.deepcopy(value)
 
     return mutate
 
@@ -72,10 +82,8 @@ def drop(path: str) -> Mutation:
     """Take a key or an item away, which must be there."""
 
     def mutate(data: Any) -> None:
-        *parents, last = split_path(path)
-        for part in parents:
-            data = data[part]
-        del data[last]
+        parent, last = find_parent(data, path)
+        del parent[last]
 
     return mutate
 
@@ -99,12 +107,13 @@ def repeat(path: str, index: int) -> Mutation:
     return mutate
 
 
-def swap(path: str, one: int, other: int) -> Mutation:
+def swap(path: str, one: str, other: str) -> Mutation:
     """Exchange two items of a list."""
 
     def mutate(data: Any) -> None:
         items = find(data, path)
-        items[one], items[other] = items[other], items[one]
+        first, second = _read_part(items, one), _read_part(items, other)
+        items[first], items[second] = items[second], items[first]
 
     return mutate
 
@@ -161,10 +170,10 @@ def render_dev() -> Rendering:
 
 
 def list_found(rendering: Rendering) -> dict[str, set[str]]:
-    """The keys that each rule complains about."""
+    """The keys that each rule complains about; routes by their names alone, as in `routes[models]`."""
     found: dict[str, set[str]] = {}
     for violation in find_violations(rendering):
-        found.setdefault(violation.rule, set()).add(violation.key)
+        found.setdefault(violation.rule, set()).add(re.sub(r"^routes\[\d+:", "routes[", violation.key))
     return found
 
 

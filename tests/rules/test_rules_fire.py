@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from spoiling import (
+    ROOT,
     Mutation,
     Spoiler,
     add,
@@ -25,7 +26,7 @@ from spoiling import (
     swap,
 )
 
-from aigateway.rendering.renderer import Rendering
+from aigateway.rendering.renderer import Rendering, render_environment
 from aigateway.rules import RULES, find_violations
 
 
@@ -223,8 +224,8 @@ RESPONSE_MUTATIONS = "http_filters[header_mutation].response_mutations"
 OFF = {"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "disabled": True}
 
 
-def turn_off(route: int, name: str) -> Mutation:
-    return put(f"ROUTES/{route}/typed_per_filter_config", {f"envoy.filters.http.{name}": OFF})
+def turn_off(route: str, name: str) -> Mutation:
+    return put(f"ROUTES/@{route}/typed_per_filter_config", {f"envoy.filters.http.{name}": OFF})
 
 
 def serve(path: str, **more: object) -> Mutation:
@@ -246,8 +247,12 @@ ENVOY_CASES = [
         f"{MANAGER}.http_filters[1].typed_config.local_rate_limit_per_downstream_connection",
         put("LIMIT/local_rate_limit_per_downstream_connection", True),
     ),
-    envoy("EN001", f"{ROUTES_KEY}[2].request_headers_to_add", put("ROUTES/2/request_headers_to_add", [])),
-    envoy("EN001", f"{ROUTES_KEY}[2].redirect", put("ROUTES/2/redirect", {"path_redirect": "/"})),
+    envoy(
+        "EN001",
+        f"{ROUTES_KEY}[2].request_headers_to_add",
+        put("ROUTES/@responses/request_headers_to_add", []),
+    ),
+    envoy("EN001", f"{ROUTES_KEY}[2].redirect", put("ROUTES/@responses/redirect", {"path_redirect": "/"})),
     envoy("EN002", f"{MANAGER}.http_filters", drop("HCM/http_filters")),
     envoy("EN002", f"{MANAGER}.http_filters[2]", put("HCM/http_filters/2/name", "envoy.filters.http.lua")),
     envoy(
@@ -267,67 +272,73 @@ ENVOY_CASES = [
     envoy(
         "EN003", "route_config.virtual_hosts", put("HCM/route_config/virtual_hosts/0/domains", ["a.example"])
     ),
-    envoy("EN004", "http_filters", swap("HCM/http_filters", 0, 1)),
-    envoy("EN004", "http_filters", swap("HCM/http_filters", 0, 3)),
-    envoy("EN010", "routes[8:more].match", serve("/model/info")),
-    envoy("EN010", "routes[8:more].match", serve("/v1/responses/")),
-    envoy("EN010", "routes[8:more].match", serve("/v1/files", prefix_rewrite="/v1/models")),
-    envoy(
-        "EN010", "routes[0:health].route.prefix_rewrite", put("ROUTES/0/route/prefix_rewrite", "/model/info")
-    ),
-    envoy("EN010", "routes[2:responses].route.cluster", put("ROUTES/2/route/cluster", "embeddings")),
+    envoy("EN004", "http_filters", swap("HCM/http_filters", "0", "1")),
+    envoy("EN004", "http_filters", swap("HCM/http_filters", "0", "3")),
+    envoy("EN010", "routes[more].match", serve("/model/info")),
+    envoy("EN010", "routes[more].match", serve("/v1/responses/")),
+    envoy("EN010", "routes[more].match", serve("/v1/files", prefix_rewrite="/v1/models")),
     envoy(
         "EN010",
-        "routes[4:stored-responses].match",
-        put("ROUTES/4/match/safe_regex/regex", "/v1/responses/.*"),
+        "routes[health].route.prefix_rewrite",
+        put("ROUTES/@health/route/prefix_rewrite", "/model/info"),
+    ),
+    envoy("EN010", "routes[responses].route.cluster", put("ROUTES/@responses/route/cluster", "embeddings")),
+    envoy(
+        "EN010",
+        "routes[stored-response].match",
+        put("ROUTES/@stored-response/match/safe_regex/regex", "/v1/responses/.*"),
         "EN011",
     ),
     envoy(
         "EN010",
-        "routes[1:websocket]",
+        "routes[websocket]",
         both(
-            drop("ROUTES/1/direct_response"), put("ROUTES/1/route", {"cluster": "responses", "timeout": "5s"})
+            drop("ROUTES/@websocket/direct_response"),
+            put("ROUTES/@websocket/route", {"cluster": "responses", "timeout": "5s"}),
         ),
         "EN017",
     ),
     envoy(
         "EN010",
-        "routes[6:embeddings]",
-        both(drop("ROUTES/6/route"), put("ROUTES/6/direct_response", {"status": 200})),
+        "routes[embeddings]",
+        both(drop("ROUTES/@embeddings/route"), put("ROUTES/@embeddings/direct_response", {"status": 200})),
     ),
-    envoy("EN011", "routes", drop("ROUTES/6")),
-    envoy("EN011", "routes", drop("ROUTES/3")),
-    envoy("EN012", "routes", drop("ROUTES/8")),
-    envoy("EN012", "routes", swap("ROUTES", 7, 8)),
+    envoy("EN011", "routes", drop("ROUTES/@embeddings")),
+    envoy("EN011", "routes", drop("ROUTES/@responses+1")),
+    envoy("EN012", "routes", drop("ROUTES/@unserved")),
+    envoy("EN012", "routes", swap("ROUTES", "@models", "@unserved")),
     envoy(
         "EN012",
-        "routes[2:responses].match",
-        both(drop("ROUTES/2/match/path"), put("ROUTES/2/match/path_separated_prefix", "/v1/responses")),
+        "routes[responses].match",
+        both(
+            drop("ROUTES/@responses/match/path"),
+            put("ROUTES/@responses/match/path_separated_prefix", "/v1/responses"),
+        ),
         "EN010",
         "EN011",
     ),
-    envoy("EN013", "routes[2:responses].match.headers", drop("ROUTES/2/match/headers")),
+    envoy("EN013", "routes[responses].match.headers", drop("ROUTES/@responses/match/headers")),
     envoy(
         "EN013",
-        "routes[6:embeddings].match.headers",
-        put("ROUTES/6/match/headers/0/string_match/safe_regex/regex", "POST|DELETE"),
+        "routes[embeddings].match.headers",
+        put("ROUTES/@embeddings/match/headers/0/string_match/safe_regex/regex", "POST|DELETE"),
     ),
     envoy(
         "EN013",
-        "routes[7:models].match.headers",
-        put("ROUTES/7/match/headers/0/string_match/safe_regex/regex", "[A-Z]+"),
+        "routes[models].match.headers",
+        put("ROUTES/@models/match/headers/0/string_match/safe_regex/regex", "[A-Z]+"),
     ),
-    envoy("EN014", "routes[7:models].typed_per_filter_config", turn_off(7, "api_key_auth")),
-    envoy("EN014", "routes[8:unserved].typed_per_filter_config", turn_off(8, "api_key_auth")),
+    envoy("EN014", "routes[models].typed_per_filter_config", turn_off("models", "api_key_auth")),
+    envoy("EN014", "routes[unserved].typed_per_filter_config", turn_off("unserved", "api_key_auth")),
     envoy(
         "EN014",
-        "routes[8:more].typed_per_filter_config",
-        both(serve("/x"), turn_off(8, "api_key_auth")),
+        "routes[more].typed_per_filter_config",
+        both(serve("/x"), turn_off("more", "api_key_auth")),
         "EN010",
     ),
-    envoy("EN015", "routes[2:responses].typed_per_filter_config", turn_off(2, "local_ratelimit")),
-    envoy("EN015", "routes[2:responses].typed_per_filter_config", turn_off(2, "buffer")),
-    envoy("EN015", "routes[0:health].typed_per_filter_config", turn_off(0, "header_mutation")),
+    envoy("EN015", "routes[responses].typed_per_filter_config", turn_off("responses", "local_ratelimit")),
+    envoy("EN015", "routes[responses].typed_per_filter_config", turn_off("responses", "buffer")),
+    envoy("EN015", "routes[health].typed_per_filter_config", turn_off("health", "header_mutation")),
     envoy("EN016", "normalize_path", put("HCM/normalize_path", False)),
     envoy("EN016", "merge_slashes", drop("HCM/merge_slashes")),
     envoy(
@@ -335,7 +346,7 @@ ENVOY_CASES = [
         "path_with_escaped_slashes_action",
         put("HCM/path_with_escaped_slashes_action", "UNESCAPE_AND_FORWARD"),
     ),
-    envoy("EN017", "routes[1:responses]", swap("ROUTES", 1, 2)),
+    envoy("EN017", "routes[responses]", swap("ROUTES", "@websocket", "@responses")),
     envoy("EN017", "upgrade_configs[1]", add("HCM/upgrade_configs", {"upgrade_type": "CONNECT"})),
     envoy(
         "EN020",
@@ -348,22 +359,22 @@ ENVOY_CASES = [
         put("LIMIT/filter_enabled/default_value/denominator", "TEN_THOUSAND"),
     ),
     envoy("EN020", "http_filters[local_ratelimit].filter_enabled", drop("LIMIT/filter_enabled")),
-    envoy("EN021", "routes[2:responses].route.rate_limits", drop("ROUTES/2/route/rate_limits")),
-    envoy("EN021", "routes[6:embeddings].route.rate_limits", drop("ROUTES/6/route/rate_limits/0")),
+    envoy("EN021", "routes[responses].route.rate_limits", drop("ROUTES/@responses/route/rate_limits")),
+    envoy("EN021", "routes[embeddings].route.rate_limits", drop("ROUTES/@embeddings/route/rate_limits/0")),
     envoy(
         "EN021",
-        "routes[5:chat-completions].route.rate_limits",
-        put("ROUTES/5/route/rate_limits/1/actions/1/request_headers/header_name", "x-client"),
+        "routes[chat-completions].route.rate_limits",
+        put("ROUTES/@chat-completions/route/rate_limits/1/actions/1/request_headers/header_name", "x-client"),
     ),
     envoy(
         "EN021",
-        "routes[6:embeddings].route.rate_limits",
-        put("ROUTES/6/route/rate_limits/0/actions/0/generic_key/descriptor_value", "responses"),
+        "routes[embeddings].route.rate_limits",
+        put("ROUTES/@embeddings/route/rate_limits/0/actions/0/generic_key/descriptor_value", "responses"),
     ),
     envoy(
         "EN021",
-        "routes[6:embeddings].route.rate_limits",
-        put("ROUTES/6/route/rate_limits/1/actions/1", {}),
+        "routes[embeddings].route.rate_limits",
+        put("ROUTES/@embeddings/route/rate_limits/1/actions/1", {}),
     ),
     envoy("EN022", "descriptors[responses]", drop("LIMIT/descriptors/0")),
     envoy("EN022", "descriptors[responses/roo]", drop("LIMIT/descriptors/2")),
@@ -448,34 +459,48 @@ ENVOY_CASES = [
             "10.0.0.7",
         ),
     ),
+    envoy("EN036", "early_header_mutation_extensions", drop("HCM/early_header_mutation_extensions")),
     envoy(
-        "EN040",
-        "routes[2:responses].route.retry_policy.retriable_status_codes",
-        put("ROUTES/2/route/retry_policy/retriable_status_codes", [429, 403]),
+        "EN036",
+        "early_header_mutation_extensions",
+        add(
+            "HCM/early_header_mutation_extensions/0/typed_config/mutations",
+            {"append": {"header": {"key": "x-gateway-client", "value": "roo"}}},
+        ),
+    ),
+    envoy(
+        "EN024",
+        "clusters[health].circuit_breakers.max_connections",
+        put("CLUSTERS/@health/circuit_breakers/thresholds/0/max_connections", 5),
     ),
     envoy(
         "EN040",
-        "routes[6:embeddings].route.retry_policy.retry_on",
-        put("ROUTES/6/route/retry_policy/retry_on", "5xx,retriable-4xx"),
+        "routes[responses].route.retry_policy.retriable_status_codes",
+        put("ROUTES/@responses/route/retry_policy/retriable_status_codes", [429, 403]),
+    ),
+    envoy(
+        "EN040",
+        "routes[embeddings].route.retry_policy.retry_on",
+        put("ROUTES/@embeddings/route/retry_policy/retry_on", "5xx,retriable-4xx"),
     ),
     envoy(
         "EN041",
-        "routes[2:responses].route.retry_policy.num_retries",
-        put("ROUTES/2/route/retry_policy/num_retries", 100),
+        "routes[responses].route.retry_policy.num_retries",
+        put("ROUTES/@responses/route/retry_policy/num_retries", 100),
     ),
-    envoy("EN041", "routes[2:responses].route.retry_policy", drop("ROUTES/2/route/retry_policy")),
+    envoy("EN041", "routes[responses].route.retry_policy", drop("ROUTES/@responses/route/retry_policy")),
     envoy(
         "EN041",
-        "routes[2:responses].route.retry_policy.retry_back_off.max_interval",
-        drop("ROUTES/2/route/retry_policy/retry_back_off"),
+        "routes[responses].route.retry_policy.retry_back_off.max_interval",
+        drop("ROUTES/@responses/route/retry_policy/retry_back_off"),
     ),
     envoy(
         "EN041",
-        "routes[2:responses].route.retry_policy.rate_limited_retry_back_off.max_interval",
-        drop("ROUTES/2/route/retry_policy/rate_limited_retry_back_off/max_interval"),
+        "routes[responses].route.retry_policy.rate_limited_retry_back_off.max_interval",
+        drop("ROUTES/@responses/route/retry_policy/rate_limited_retry_back_off/max_interval"),
     ),
-    envoy("EN042", "routes[2:responses].route.timeout", drop("ROUTES/2/route/timeout")),
-    envoy("EN042", "routes[6:embeddings].route.timeout", put("ROUTES/6/route/timeout", "0s")),
+    envoy("EN042", "routes[responses].route.timeout", drop("ROUTES/@responses/route/timeout")),
+    envoy("EN042", "routes[embeddings].route.timeout", put("ROUTES/@embeddings/route/timeout", "0s")),
     *(
         envoy("EN050", "access_log[0].json_format.more", put(f"{LOG}/more", text))
         for LOG in ["HCM/access_log/0/typed_config/log_format/json_format"]
@@ -614,6 +639,36 @@ def test_a_start_script_that_is_not_there_is_refused(spoiler: Spoiler) -> None:
     (spoiler.folder / "infra/modules/aigateway_aca/start/litellm.sh").unlink()
     found = list_found(rendering)
     assert {"GW020", "GW022", "GW023"} <= set(found)
+
+
+@pytest.mark.parametrize(
+    ("key", "mutation"),
+    [
+        (
+            "descriptors[responses].token_bucket.max_tokens",
+            put("LIMIT/descriptors/0/token_bucket", {"max_tokens": 101, "fill_interval": "60s"}),
+        ),
+        (
+            "descriptors[responses].token_bucket.tokens_per_fill",
+            put("LIMIT/descriptors/0/token_bucket/tokens_per_fill", 501),
+        ),
+        (
+            "clusters[embeddings].circuit_breakers.max_connections",
+            put("CLUSTERS/@embeddings/circuit_breakers/thresholds/0/max_connections", 21),
+        ),
+        (
+            "clusters[embeddings].circuit_breakers.max_pending_requests",
+            put("CLUSTERS/@embeddings/circuit_breakers/thresholds/0/max_pending_requests", 101),
+        ),
+    ],
+)
+def test_one_of_several_replicas_may_not_take_more_than_its_share(
+    key: str, mutation: Mutation, tmp_path: Path
+) -> None:
+    prod = Spoiler(render_environment(ROOT, "prod"), tmp_path)
+    assert prod.rendering.settings.scale.max_replicas == 3
+    (violation,) = find_violations(prod.spoil("envoy", mutation))
+    assert violation.key == key
 
 
 def test_every_rule_has_a_case_in_which_it_fires() -> None:

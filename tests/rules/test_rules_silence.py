@@ -103,19 +103,25 @@ NEAR_MISSES: dict[str, tuple[str, Mutation]] = {
         "envoy",
         put("LIMIT/filter_enforced/default_value", {"numerator": 10_000, "denominator": "TEN_THOUSAND"}),
     ),
-    "fewer statuses": ("envoy", put("ROUTES/2/route/retry_policy/retriable_status_codes", [503])),
-    "a shorter wait": ("envoy", put("ROUTES/2/route/retry_policy/retry_back_off/max_interval", "1s")),
+    "fewer statuses": ("envoy", put("ROUTES/@responses/route/retry_policy/retriable_status_codes", [503])),
+    "a shorter wait": (
+        "envoy",
+        put("ROUTES/@responses/route/retry_policy/retry_back_off/max_interval", "1s"),
+    ),
     "the body's limit in fewer bytes": ("envoy", put("BUFFER/max_request_bytes", 1000)),
     "one more header removed": ("envoy", add("HEADERS/request_mutations", {"remove": "forwarded"})),
     "fewer methods": (
         "envoy",
-        put("ROUTES/4/match/headers/0/string_match/safe_regex/regex", "GET|DELETE"),
+        put("ROUTES/@stored-response/match/headers/0/string_match/safe_regex/regex", "GET"),
     ),
-    "a method without a regex": ("envoy", put("ROUTES/2/match/headers/0/string_match", {"exact": "POST"})),
+    "a method without a regex": (
+        "envoy",
+        put("ROUTES/@responses/match/headers/0/string_match", {"exact": "POST"}),
+    ),
     "no upgrades at all": ("envoy", drop("HCM/upgrade_configs")),
     "a filter that is on": (
         "envoy",
-        put("ROUTES/0/typed_per_filter_config/envoy.filters.http.api_key_auth/disabled", False),
+        put("ROUTES/@health/typed_per_filter_config/envoy.filters.http.api_key_auth/disabled", False),
     ),
     "one more harmless field": ("envoy", put(f"{LOG}/cluster", "%UPSTREAM_CLUSTER% %PROTOCOL%")),
     "an expression about the answer": (
