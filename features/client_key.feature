@@ -66,7 +66,7 @@ Feature: Client keys
 
     @local @NFR3
     Scenario: Nobody without a key is named in the access log
-      When somebody asks with no key and claims to be a client
+      When a stranger without a key claims to be a client
       Then every request is refused
       And the access log names no client
 

