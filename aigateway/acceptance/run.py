@@ -117,6 +117,12 @@ class _Observer:
             self.failure = _explain_collection(report)
 
     @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_setupnodes(self, config: pytest.Config) -> None:
+        owner = config.pluginmanager.get_plugin(StackOwner.NAME)
+        if isinstance(owner, StackOwner) and owner.stack:
+            self._console.print(f"[dim]the gateway is starting ({owner.stack.launcher.name})[/]")
+
+    @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
         self._total = len(ids)
 

@@ -12,7 +12,6 @@ from aigateway.rules.litellm_config import Deployment, LiteLLMConfig
 from aigateway.rules.refusals import is_refused
 from aigateway.rules.rule import Complaint, Finding, rule
 from aigateway.rules.subject import Subject
-from aigateway.settings.leaks import mask
 from aigateway.settings.model import Settings
 from aigateway.settings.values import (
     FIRST_RESPONSES_VERSION,
@@ -100,7 +99,7 @@ def deployments_of_settings(config: LiteLLMConfig, settings: Settings) -> Iterat
         if deployment.model_name not in expected:
             yield (
                 f"model_list[{index}].model_name",
-                f"is '{mask(deployment.model_name)}', which the settings do not name; remove it",
+                f"is '{deployment.model_name}', which the settings do not name; remove it",
             )
 
 
@@ -132,7 +131,7 @@ def paths_and_versions(config: LiteLLMConfig, settings: Settings) -> Iterator[Co
         if deployment.litellm_params.model != expected.model:
             yield (
                 f"{place}.litellm_params.model",
-                f"is '{mask(deployment.litellm_params.model)}'; must be '{expected.model}'",
+                f"is '{deployment.litellm_params.model}'; must be '{expected.model}'",
             )
         if deployment.model_info.mode != expected.mode:
             yield f"{place}.model_info.mode", f"must be '{expected.mode}'"
@@ -305,5 +304,5 @@ def message_logging(config: LiteLLMConfig, _settings: Settings) -> Iterator[Comp
         if name != "prometheus":
             yield (
                 f"litellm_settings.callbacks[{index}]",
-                f"is '{mask(name)}'; only prometheus, which counts, is allowed",
+                f"is '{name}'; only prometheus, which counts, is allowed",
             )

@@ -17,7 +17,6 @@ from aigateway.rules.served import (
     list_methods,
 )
 from aigateway.rules.subject import Subject
-from aigateway.settings.leaks import mask
 from aigateway.settings.model import Settings
 
 FILTER_ORDER = ("api_key_auth", "local_ratelimit", "buffer", "header_mutation", "router")
@@ -108,7 +107,7 @@ def served_routes(config: EnvoyConfig, _settings: Settings) -> Iterator[Complain
         if served is None:
             yield (
                 f"{label}.match",
-                f"takes {mask(describe_match(route.match)) or 'what nobody can tell'}, which is not served; remove it",
+                f"takes {describe_match(route.match) or 'what nobody can tell'}, which is not served; remove it",
             )
         elif served.status is not None:
             if route.route or not route.direct_response or route.direct_response.status != served.status:

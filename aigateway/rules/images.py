@@ -12,7 +12,6 @@ from typing import Literal
 from aigateway.rendering.renderer import TFVARS
 from aigateway.rules.rule import Complaint, Finding, rule
 from aigateway.rules.subject import Subject, TerraformVariables
-from aigateway.settings.leaks import mask
 from aigateway.settings.model import Settings
 
 #: The first LiteLLM without a known critical hole: CVE-2026-49468, Host header, below 1.84.0.
@@ -75,7 +74,7 @@ def exact_tags(variables: TerraformVariables, _settings: Settings) -> Iterator[C
         if not _EXACT[name].fullmatch(tag) and "distroless" not in tag:
             yield (
                 f"images.{name}",
-                f"has the tag '{mask(tag)}'; must be a whole version such as {_EXAMPLES[name]}: set images.{name}.tag",
+                f"has the tag '{tag}'; must be a whole version such as {_EXAMPLES[name]}: set images.{name}.tag",
             )
         if repository.endswith(("-dev", "-nightly")):
             yield (
@@ -96,7 +95,7 @@ def malicious_versions(variables: TerraformVariables, _settings: Settings) -> It
     if _read_version(tag) in MALICIOUS_LITELLM:
         yield (
             "images.litellm",
-            f"is {mask(tag)}; must be {_EXAMPLES['litellm']} or later: set images.litellm.tag",
+            f"is {tag}; must be {_EXAMPLES['litellm']} or later: set images.litellm.tag",
         )
 
 
@@ -112,7 +111,7 @@ def version_floor(variables: TerraformVariables, _settings: Settings) -> Iterato
     version = _read_version(tag)
     if version is not None and version < LITELLM_FLOOR:
         floor = ".".join(map(str, LITELLM_FLOOR))
-        yield "images.litellm", f"is {mask(tag)}; must be {floor} or later: set images.litellm.tag"
+        yield "images.litellm", f"is {tag}; must be {floor} or later: set images.litellm.tag"
 
 
 @rule(

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 from aigateway.rules.envoy_config import EnvoyConfig
 from aigateway.rules.rule import Complaint, rule
-from aigateway.settings.leaks import mask
 from aigateway.settings.model import Settings
 
 #: Operators that tell nothing of what a client sent.
@@ -54,7 +53,7 @@ def access_log(config: EnvoyConfig, _settings: Settings) -> Iterator[Complaint]:
                 for operator in _find_revealing(text):
                     yield (
                         f"access_log[{index}].json_format.{name}",
-                        f"has {mask(operator)}, which can tell what a client sent; remove it",
+                        f"has {operator}, which can tell what a client sent; remove it",
                     )
 
 
@@ -93,7 +92,7 @@ def repeated_headers(config: EnvoyConfig, _settings: Settings) -> Iterator[Compl
         ):
             for text in texts:
                 if any(_reads_request(found[1], found[2]) for found in _OPERATOR.finditer(text)):
-                    yield place, f"has {mask(text)}, which repeats the request; remove it"
+                    yield place, f"has {text}, which repeats the request; remove it"
 
 
 def _list_texts(data: object) -> Iterator[str]:

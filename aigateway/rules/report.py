@@ -46,6 +46,7 @@ def find_violations(rendering: Rendering) -> tuple[Violation, ...]:
     Raises RenderError where a file is not a mapping in YAML.
     """
     subject = read_subject(rendering)
+    # The one place where what is said is made fit to be printed: rules may quote what they refuse.
     return tuple(
         Violation(rule.id, found.file, mask(found.key), mask(found.message), rule.reason, rule.source)
         for rule in RULES

@@ -671,6 +671,13 @@ def test_one_of_several_replicas_may_not_take_more_than_its_share(
     assert violation.key == key
 
 
+def test_a_port_of_a_mirror_is_no_tag(spoiler: Spoiler) -> None:
+    rendering = spoiler.spoil("tfvars", put("images/envoy", "mirror.example:5000/envoy"))
+    (violation,) = find_violations(rendering)
+    assert violation.rule == "GW002"
+    assert "has the tag ''" in violation.message
+
+
 def test_every_rule_has_a_case_in_which_it_fires() -> None:
     cases = {case.rule for case in (*DATA_CASES, *TEXT_CASES, *SCRIPT_CASES)}
     assert {rule.id for rule in RULES} == cases
