@@ -21,17 +21,21 @@ def _render_documents() -> dict[str, str]:
 
 def find_stale_documents(root: Path) -> list[str]:
     """The generated pages that are not what would be generated now."""
-    return [
-        name
-        for name, text in _render_documents().items()
-        if not (root / name).is_file() or (root / name).read_text(encoding="utf-8") != text
-    ]
+    return list(_find_stale(root))
 
 
 def write_documents(root: Path) -> list[str]:
     """Write the pages that are stale; returns their names."""
-    stale = find_stale_documents(root)
-    documents = _render_documents()
-    for name in stale:
-        write_atomically(root / name, documents[name])
-    return stale
+    stale = _find_stale(root)
+    for name, text in stale.items():
+        write_atomically(root / name, text)
+    return list(stale)
+
+
+def _find_stale(root: Path) -> dict[str, str]:
+    """The text that each stale page would have now."""
+    return {
+        name: text
+        for name, text in _render_documents().items()
+        if not (root / name).is_file() or (root / name).read_text(encoding="utf-8") != text
+    }

@@ -12,7 +12,7 @@ import httpx
 from pytest_bdd import given, parsers, then, when
 
 from aigateway.acceptance.target import Target
-from aigateway.launching.keys import GatewayKeys
+from aigateway.launching.keys import SLOTS, GatewayKeys
 from aigateway.launching.parts import ContainerReference, ProcessReference
 from aigateway.settings.model import Client, Settings
 from aigateway.settings.values import KeySlot
@@ -229,8 +229,7 @@ def _(
         client = target.settings.clients[0].model_copy(update={"keys": tuple(keys.split(" and "))})
         others = target.settings.clients[1:]
         edge = edges.start(target.settings.model_copy(update={"clients": (client, *others)}))
-        slots: tuple[KeySlot, ...] = ("a", "b")
-        statuses[stage] = {slot: _ask_as(edge, control, client, slot, marker).status for slot in slots}
+        statuses[stage] = {slot: _ask_as(edge, control, client, slot, marker).status for slot in SLOTS}
     return Rotation(statuses)
 
 
