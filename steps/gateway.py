@@ -118,7 +118,7 @@ class Edges:
         config = render_settings(stack.root, settings).texts[ENVOY]
         launcher = choose_launcher(stack.launcher, settings, Console(stderr=True))
         edge = launcher.start_edge(
-            command_envoy(stack.root, config, stack.keys), stack.litellm, slot=self.control.slot
+            command_envoy(stack.root, config, stack.keys, stack.edits), stack.litellm, slot=self.control.slot
         )
         self.undo.callback(edge.stop)
         require_ready((edge,), edge.base_url, _EDGE_READY_SECONDS)

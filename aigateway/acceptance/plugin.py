@@ -49,6 +49,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--environment", default="dev", help="environment whose settings the gateway follows")
     group.addoption("--launcher", choices=("auto", "container", "process"), default="auto")
     group.addoption("--target", choices=("local", "deployed"), default="local")
+    group.addoption("--stack", type=Path, help="file that refers to a local stack that runs already")
     group.addoption("--base-url", default="", help="a deployed gateway's address, without /v1")
 
 
@@ -60,8 +61,18 @@ def pytest_configure(config: pytest.Config) -> None:
             config.addinivalue_line("markers", f"{prefix}{number}: proves this requirement of the PRD")
     if config.option.target == "local":
         _reach_directly(config)
-    if not _is_worker(config) and not config.option.collectonly and config.option.target == "local":
+    if _needs_stack(config):
         config.pluginmanager.register(StackOwner(), StackOwner.NAME)
+
+
+def _needs_stack(config: pytest.Config) -> bool:
+    option = config.option
+    return (
+        option.target == "local"
+        and option.stack is None
+        and not option.collectonly
+        and not _is_worker(config)
+    )
 
 
 def _reach_directly(config: pytest.Config) -> None:
@@ -189,7 +200,7 @@ def _find_target(pytestconfig: pytest.Config) -> Target:
     if options.target == "deployed":
         root = find_root(pytestconfig.invocation_params.dir)
         return find_deployed(root, options.environment, options.base_url)
-    path = (
+    path = options.stack or (
         Path(pytestconfig.workerinput[_STACK_INPUT])  # type: ignore[attr-defined] # xdist's
         if _is_worker(pytestconfig)
         else pytestconfig.stash[_REFERENCE]

@@ -6,10 +6,12 @@ The scripts stand in the Terraform module, which hands the same text to `/bin/sh
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from aigateway.launching.edits import Edit, apply_edits
 from aigateway.launching.keys import GatewayKeys
 
 PartName = Literal["litellm", "envoy"]
@@ -40,13 +42,15 @@ def find_placeholders(envoy_config: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_PLACEHOLDER.findall(envoy_config)))
 
 
-def command_litellm(root: Path, config: str, endpoint: str, keys: GatewayKeys) -> StartCommand:
+def command_litellm(
+    root: Path, config: str, endpoint: str, keys: GatewayKeys, edits: Sequence[Edit] = ()
+) -> StartCommand:
     """Start LiteLLM with the rendered `config` in front of the Azure at `endpoint`."""
     return StartCommand(
         "litellm",
-        _read_script(root, "litellm"),
+        apply_edits("litellm.sh", _read_script(root, "litellm"), edits),
         {
-            "LITELLM_CONFIG": config,
+            "LITELLM_CONFIG": apply_edits("litellm.yaml", config, edits),
             "AZURE_OPENAI_ENDPOINT": endpoint,
             "AZURE_OPENAI_KEY": keys.azure,
             "LITELLM_MASTER_KEY": keys.master,
@@ -55,12 +59,13 @@ def command_litellm(root: Path, config: str, endpoint: str, keys: GatewayKeys) -
     )
 
 
-def command_envoy(root: Path, config: str, keys: GatewayKeys) -> StartCommand:
+def command_envoy(root: Path, config: str, keys: GatewayKeys, edits: Sequence[Edit] = ()) -> StartCommand:
     """Start Envoy with the rendered `config`; it is given the keys that the config names, and no other."""
+    config = apply_edits("envoy.yaml", config, edits)
     known = {**keys.clients, "LITELLM_MASTER_KEY": keys.master}
     return StartCommand(
         "envoy",
-        _read_script(root, "envoy"),
+        apply_edits("envoy.sh", _read_script(root, "envoy"), edits),
         {
             "ENVOY_CONFIG": config,
             **{name: known[name] for name in find_placeholders(config) if name not in ADDRESS_VARIABLES},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from aigateway.errors import LaunchError
 from aigateway.launching.commands import command_envoy, command_litellm
+from aigateway.launching.edits import Edit
 from aigateway.launching.keys import GatewayKeys, generate_keys
 from aigateway.launching.parts import EdgePart, Launcher, LauncherName, Part, PartReference, quote_log
 from aigateway.rendering.renderer import ENVOY, LITELLM, Rendering
@@ -41,6 +42,7 @@ class StackReference(BaseModel):
     simulator_control_url: str
     litellm: PartReference
     edge: PartReference
+    edits: tuple[Edit, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class Stack:
     simulator: SimulatorProcess
     litellm: Part
     edge: EdgePart
+    edits: tuple[Edit, ...] = ()
 
     @property
     def base_url(self) -> str:
@@ -72,6 +75,7 @@ class Stack:
             simulator_control_url=self.simulator.control_url,
             litellm=self.litellm.reference,
             edge=self.edge.reference,
+            edits=self.edits,
         )
 
     def wait_until_ready(
@@ -141,8 +145,13 @@ def require_ready(
 
 
 @contextlib.contextmanager
-def run_stack(root: Path, rendering: Rendering, launcher: Launcher, *, port: int = 0) -> Iterator[Stack]:
-    """Start a stack that runs `rendering` unchanged, and stop it whatever happens; it is not ready yet."""
+def run_stack(
+    root: Path, rendering: Rendering, launcher: Launcher, *, port: int = 0, edits: Sequence[Edit] = ()
+) -> Iterator[Stack]:
+    """Start a stack that runs `rendering`, and stop it whatever happens; it is not ready yet.
+
+    `edits` break it on purpose; without them it runs unchanged.
+    """
     settings = rendering.settings
     keys = generate_keys(settings)
     with contextlib.ExitStack() as undo:
@@ -151,12 +160,14 @@ def run_stack(root: Path, rendering: Rendering, launcher: Launcher, *, port: int
         )
         endpoint = launcher.url_for_parts(simulator.url)
         litellm = launcher.start_litellm(
-            command_litellm(root, rendering.texts[LITELLM], endpoint, keys), port=port
+            command_litellm(root, rendering.texts[LITELLM], endpoint, keys, edits), port=port
         )
         undo.callback(litellm.stop)
-        edge = launcher.start_edge(command_envoy(root, rendering.texts[ENVOY], keys), litellm.reference)
+        edge = launcher.start_edge(
+            command_envoy(root, rendering.texts[ENVOY], keys, edits), litellm.reference
+        )
         undo.callback(edge.stop)
-        yield Stack(rendering, keys, launcher, simulator, litellm, edge)
+        yield Stack(rendering, keys, launcher, simulator, litellm, edge, tuple(edits))
 
 
 def describe_simulator(settings: Settings, api_key: str) -> SimulatorConfig:
