@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from aigateway.acceptance.profiles import Profile
 from aigateway.acceptance.results import TargetName
 from aigateway.errors import AigatewayError
 from aigateway.launching.choice import LauncherChoice
@@ -164,6 +165,9 @@ def accept(
         TargetName, typer.Option(help="a gateway that this starts, or a deployed one")
     ] = "local",
     base_url: Annotated[str, typer.Option(help="the deployed one's address; its key in AIGATEWAY_KEY")] = "",
+    profile: Annotated[
+        Profile, typer.Option(help="core: what promotion needs; full: all; or one client's")
+    ] = "core",
     keyword: Annotated[str, typer.Option("-k", help="only these scenarios, as pytest's -k")] = "",
     tags: Annotated[str, typer.Option("-m", help="only scenarios with these tags, as pytest's -m")] = "",
 ) -> None:
@@ -177,7 +181,7 @@ def accept(
     rendering = render_environment(root, environment)
     rendering.require_current()
     require_clean(rendering)
-    order = Order(root, environment, launcher, target, base_url, keyword, tags)
+    order = Order(root, environment, launcher, target, base_url, profile, keyword, tags)
     result = run_features(order, errors)
     for failure in list_failures(result, order):
         output.print(failure, markup=False)

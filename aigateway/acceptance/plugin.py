@@ -21,6 +21,7 @@ from pytest_bdd.parser import ScenarioTemplate
 from pytest_bdd.scenario import scenario_wrapper_template_registry
 from rich.console import Console
 
+from aigateway.acceptance.profiles import CLIENT_PROFILES, PROFILES, SLOW, Profile, belongs
 from aigateway.acceptance.results import ScenarioResult, Verdict, list_requirements
 from aigateway.acceptance.target import Target, find_deployed, find_local
 from aigateway.errors import AigatewayError, LaunchError
@@ -37,6 +38,8 @@ _MARKERS = {
     "local": "can run against a gateway on this machine, with a simulated Azure behind it",
     "deployed": "can run against a deployed gateway too, as a black box",
     "costs-tokens": "costs tokens where a real model answers",
+    SLOW: "takes long, and is no part of the core profile",
+    **{str(name): f"is part of the profile {name}" for name in CLIENT_PROFILES},
 }
 _REQUIREMENTS = {"G": 6, "FR": 6, "NFR": 4, "AC": 4}
 
@@ -49,6 +52,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--environment", default="dev", help="environment whose settings the gateway follows")
     group.addoption("--launcher", choices=("auto", "container", "process"), default="auto")
     group.addoption("--target", choices=("local", "deployed"), default="local")
+    group.addoption("--profile", choices=PROFILES, default="core", help="which scenarios; default: core")
     group.addoption("--stack", type=Path, help="file that refers to a local stack that runs already")
     group.addoption("--base-url", default="", help="a deployed gateway's address, without /v1")
 
@@ -209,7 +213,8 @@ def _find_target(pytestconfig: pytest.Config) -> Target:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Skip, with the reason, what cannot run against this target."""
+    """Leave out what is no part of the profile; skip, with the reason, what cannot run against this target."""
+    _choose(config, items)
     name = config.option.target
     reasons = {
         "deployed": "needs control of Azure, which only a local run has",
@@ -218,6 +223,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if _find_scenario(item) and item.get_closest_marker(name) is None:
             item.add_marker(pytest.mark.skip(reason=reasons[name]))
+
+
+def _choose(config: pytest.Config, items: list[pytest.Item]) -> None:
+    profile = cast("Profile", config.option.profile)
+    chosen: list[pytest.Item] = []
+    others: list[pytest.Item] = []
+    for item in items:
+        part = not _find_scenario(item) or belongs({mark.name for mark in item.iter_markers()}, profile)
+        (chosen if part else others).append(item)
+    items[:] = chosen
+    if others:
+        config.hook.pytest_deselected(items=others)
 
 
 def _find_scenario(item: pytest.Item) -> ScenarioTemplate | None:
@@ -263,8 +280,11 @@ def _judge(
         id=item.nodeid,
         feature=scenario.feature.name,
         name=_name_scenario(item, scenario.name),
+        scenario=scenario.name,
+        example=tuple(str(value) for value in _find_example(item).values()),
         requirements=list_requirements(tags),
-        core=item.config.option.target in tags,
+        profiles=tuple(sorted(tags & set(CLIENT_PROFILES))),
+        core=item.config.option.target in tags and SLOW not in tags,
         verdict=_decide(report, call),
         seconds=round(report.duration, 3),
         reason=_explain(report, call, item.config),
@@ -293,12 +313,17 @@ def _explain(report: pytest.TestReport, call: pytest.CallInfo[None], config: pyt
 
 def _name_scenario(item: pytest.Item, template: str) -> str:
     """The scenario's name with its example's values in it."""
-    callspec = getattr(item, "callspec", None)
-    example = callspec.params.get("_pytest_bdd_example", {}) if callspec else {}
+    example = _find_example(item)
     for key, value in example.items():
         template = template.replace(f"<{key}>", str(value))
     missing = [str(value) for value in example.values() if str(value) not in template]
     return f"{template} [{', '.join(missing)}]" if missing else template
+
+
+def _find_example(item: pytest.Item) -> dict[str, str]:
+    """The row of the outline that this item is; empty for a plain scenario."""
+    callspec = getattr(item, "callspec", None)
+    return callspec.params.get("_pytest_bdd_example", {}) if callspec else {}
 
 
 _FAILED_STEP = pytest.StashKey[str]()

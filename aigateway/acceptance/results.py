@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from aigateway.acceptance.profiles import Profile
 
 #: `passed`, `failed`: of the gateway. `skipped`: not run, for the reason given. `error`: the harness itself went wrong.
 Verdict = Literal["passed", "failed", "skipped", "error"]
@@ -25,12 +27,23 @@ class ScenarioResult(_Frozen):
     id: str = Field(description="pytest's id of the scenario, as `pytest features` takes it")
     feature: str
     name: str
+    scenario: str = Field(
+        description="the name as it stands in the feature; an outline's, without its values"
+    )
+    example: tuple[str, ...] = Field(default=(), description="the values of the outline's row")
     requirements: tuple[str, ...] = Field(description="the requirements of the PRD that it proves")
-    core: bool = Field(description="whether it can run against this target, and so has to pass")
+    profiles: tuple[str, ...] = Field(default=(), description="the clients whose behaviour it is about")
+    core: bool = Field(
+        description="whether promotion needs it: it can run against this target and is not slow"
+    )
     verdict: Verdict
     seconds: float = Field(ge=0)
     reason: str = Field(default="", description="why it was skipped, or what failed, without any key")
     step: str = Field(default="", description="the step that failed")
+    tries: int = Field(
+        default=1, ge=1, description="how often the harness ran it; passed after more than one is flaky"
+    )
+    tokens: int = Field(default=0, ge=0, description="tokens that a real model would count")
 
 
 class RunResult(_Frozen):
@@ -45,6 +58,7 @@ class RunResult(_Frozen):
     started_at: str = Field(description="ISO 8601, UTC")
     seconds: float = Field(ge=0)
     conformant: bool
+    profile: Profile = "core"
     selection: str = Field(default="", description="what `-k` and `-m` chose; a selection never conforms")
     scenarios: tuple[ScenarioResult, ...]
 
@@ -68,10 +82,11 @@ class RunResult(_Frozen):
         )
 
 
-def is_conformant(scenarios: Iterable[ScenarioResult], selection: str) -> bool:
-    """A gateway conforms when every core scenario ran and passed: a skipped one proves nothing."""
+def is_conformant(scenarios: Collection[ScenarioResult], selection: str) -> bool:
+    """A gateway conforms when every core scenario ran and passed, and no other failed: a skipped one proves nothing."""
     core = [scenario.verdict for scenario in scenarios if scenario.core]
-    return bool(core) and set(core) == {"passed"} and not selection
+    broken = any(scenario.verdict in {"failed", "error"} for scenario in scenarios)
+    return bool(core) and set(core) == {"passed"} and not broken and not selection
 
 
 def list_requirements(tags: Iterable[str]) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from aigateway.acceptance.plugin import StackOwner, read_result
+from aigateway.acceptance.profiles import Profile
 from aigateway.acceptance.results import (
     RunResult,
     ScenarioResult,
@@ -55,6 +56,7 @@ class Order:
     launcher: LauncherChoice = "auto"
     target: TargetName = "local"
     base_url: str = ""
+    profile: Profile = "core"
     keyword: str = ""
     tags: str = ""
 
@@ -77,6 +79,7 @@ class Order:
             f"--rootdir={self.root}",
             "-pno:terminal",
             "-pno:cacheprovider",
+            f"--profile={self.profile}",
             *(["-k", self.keyword] if self.keyword else []),
             *(["-m", self.tags] if self.tags else []),
         ]
@@ -160,6 +163,7 @@ def _blame_harness(report: pytest.TestReport) -> ScenarioResult:
         id=report.nodeid,
         feature="unknown",
         name=report.nodeid.rpartition("::")[2],
+        scenario=report.nodeid.rpartition("::")[2],
         requirements=(),
         core=True,
         verdict="error",
@@ -184,7 +188,7 @@ def accept(order: Order, console: Console) -> RunResult:
     with _temporary_folder() as folder:
         code = pytest.main([*order.arguments, f"--basetemp={folder}"], plugins=[observer])
     if code == pytest.ExitCode.NO_TESTS_COLLECTED:
-        raise AigatewayError(f"{order.root / 'features'}: has no scenario")
+        raise AigatewayError(f"{order.root / 'features'}: has no scenario of the profile {order.profile}")
     if code == pytest.ExitCode.INTERRUPTED and not observer.failure:
         raise KeyboardInterrupt
     if observer.failure or code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
@@ -197,6 +201,7 @@ def accept(order: Order, console: Console) -> RunResult:
         started_at=started.isoformat(timespec="seconds"),
         seconds=round(time.monotonic() - clock, 1),
         conformant=code == pytest.ExitCode.OK and is_conformant(scenarios, order.selection),
+        profile=order.profile,
         selection=order.selection,
         scenarios=scenarios,
     )

@@ -21,6 +21,7 @@ from starlette.types import Receive, Scope, Send
 
 from aigateway.simulator import faults, refusals
 from aigateway.simulator.config import SimulatorConfig
+from aigateway.simulator.defects import Defect
 from aigateway.simulator.embeddings import build_embeddings, read_embeddings_request
 from aigateway.simulator.exchange import Exchange, Recorder
 from aigateway.simulator.faults import Fault, Operation
@@ -214,13 +215,14 @@ class _DataPlane:
     async def _create(self, _request: Request, exchange: Exchange, fault: Fault | None) -> Response:
         state = self._state
         self._charge(exchange, tokens_of(exchange.text))
-        asked = read_request(exchange.json(), self._config.responses_deployment, state.store, state.seal)
+        body = state.defect.request(exchange.json())
+        asked = read_request(body, self._config.responses_deployment, state.store, state.seal)
         reply = state.replies.take(exchange.entry.marked) or answer(asked)
-        response = build_response(asked, reply, self._config.responses_model, state.seal)
+        response = state.defect.answer(build_response(asked, reply, self._config.responses_model, state.seal))
         state.store.remember_trail(response["id"], exchange.entry.trail)
         shown = self._keep(asked, response)
         if asked.stream:
-            return _stream(response, exchange, fault)
+            return _stream(response, exchange, fault, state.defect)
         if isinstance(fault, faults.MalformedBody):
             return _malformed(shown)
         return JSONResponse(shown)
@@ -239,7 +241,7 @@ class _DataPlane:
     async def _get(self, request: Request, _exchange: Exchange, _fault: Fault | None) -> Response:
         """A background response is finished by the time it is first asked for."""
         self._state.store.release(request.path_params["id"])
-        return JSONResponse(self._stored(request).body)
+        return JSONResponse(self._state.defect.stored(self._stored(request).body))
 
     async def _delete(self, request: Request, _exchange: Exchange, _fault: Fault | None) -> Response:
         response_id = self._stored(request).body["id"]
@@ -280,7 +282,7 @@ class _DataPlane:
         self._check_deployment(request, body, self._config.embeddings_deployment)
         asked = read_embeddings_request(body, self._config.embeddings_dimensions)
         self._charge(exchange, asked.tokens)
-        answered = build_embeddings(asked, self._config.embeddings_model)
+        answered = self._state.defect.answer(build_embeddings(asked, self._config.embeddings_model))
         return _malformed(answered) if isinstance(fault, faults.MalformedBody) else JSONResponse(answered)
 
     async def _chat(self, request: Request, exchange: Exchange, _fault: Fault | None) -> Response:
@@ -335,14 +337,15 @@ def _malformed(body: Json) -> Response:
     return Response(whole[: len(whole) // 2], media_type="application/json")
 
 
-def _stream(response: Json, exchange: Exchange, fault: Fault | None) -> Response:
+def _stream(response: Json, exchange: Exchange, fault: Fault | None, defect: Defect) -> Response:
     cut = isinstance(fault, faults.CutStream)
-    return _EventStream(_frames(response, exchange, fault), exchange, complete=not cut)
+    events = defect.events(list(_events(response, fault)))
+    return _EventStream(_frames(events, exchange, fault), exchange, complete=not cut)
 
 
-async def _frames(response: Json, exchange: Exchange, fault: Fault | None) -> AsyncIterator[bytes]:
+async def _frames(events: list[Json], exchange: Exchange, fault: Fault | None) -> AsyncIterator[bytes]:
     """The events as bytes, with what the fault does to them."""
-    for number, event in enumerate(_events(response, fault)):
+    for number, event in enumerate(events):
         match fault:
             case faults.CutStream() if number == fault.after_events:
                 return

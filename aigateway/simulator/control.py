@@ -47,6 +47,10 @@ class SimulatorControl:
         """Give each deployment another quota, unused; None: no limit."""
         self._post("/quota", {"quota": QUOTA_JSON.dump_python(quota, mode="json")})
 
+    def break_with(self, defect: str | None) -> None:
+        """Answer everybody wrongly from now on, as the defect of this name says; None: rightly again."""
+        self._post("/defect", {"name": defect})
+
     def requests(
         self, *, marker: str | None = None, operation: Operation | None = None
     ) -> list[RecordedRequest]:

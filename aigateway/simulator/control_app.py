@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from aigateway.simulator.config import QUOTA_JSON
+from aigateway.simulator.defects import DEFECTS, Defect
 from aigateway.simulator.faults import FAULT_JSON, Operation, Refused
 from aigateway.simulator.ledger import RECORDS_JSON
 from aigateway.simulator.replies import REPLY_JSON
@@ -30,6 +31,7 @@ def create_control_app(state: SimulatorState) -> Starlette:
             _route("/faults", "POST", plane.add_fault),
             _route("/replies", "POST", plane.add_reply),
             _route("/quota", "POST", plane.set_quota),
+            _route("/defect", "POST", plane.set_defect),
             _route("/reset", "POST", plane.reset),
             _route("/requests", "GET", plane.requests),
             _route("/peak", "GET", plane.peak),
@@ -61,6 +63,13 @@ class _ControlPlane:
     async def set_quota(self, request: Request) -> Response:
         body = await request.json()
         self._state.limit(QUOTA_JSON.validate_python(body["quota"]))
+        return _done()
+
+    async def set_defect(self, request: Request) -> Response:
+        name = (await request.json())["name"]
+        if name is not None and name not in DEFECTS:
+            return _bad(f"unknown defect {name!r}; known: {', '.join(DEFECTS)}")
+        self._state.defect = DEFECTS[name] if name else Defect()
         return _done()
 
     async def reset(self, request: Request) -> Response:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from aigateway.simulator.config import Quota, SimulatorConfig
+from aigateway.simulator.defects import Defect
 from aigateway.simulator.faults import FaultQueue, Operation
 from aigateway.simulator.ledger import Ledger
 from aigateway.simulator.quota import Meter
@@ -28,6 +29,7 @@ class SimulatorState:
     ledger: Ledger = field(default_factory=Ledger)
     store: ResponseStore = field(default_factory=ResponseStore)
     refuse: Callable[[float], Awaitable[None]] | None = None
+    defect: Defect = field(default_factory=Defect)
 
     def __post_init__(self) -> None:
         self.seal = ReasoningSeal(self.config.api_key)
