@@ -157,6 +157,33 @@ def up(
 
 
 @app.command()
+def prove(
+    environment: Environment = "dev",
+    *,
+    launcher: Launcher = "auto",
+    profile: Annotated[Profile, typer.Option(help="the scenarios that have to notice")] = "core",
+    keyword: Annotated[str, typer.Option("-k", help="only sabotages with this in their title")] = "",
+) -> None:
+    """Break the gateway in every way of the catalogue, and see whether the scenarios notice."""
+    from aigateway.launching.choice import choose_launcher
+    from aigateway.proving.run import Order, list_survivors
+    from aigateway.proving.run import prove as try_sabotages
+    from aigateway.rendering.renderer import render_environment
+
+    root = find_root(Path.cwd())
+    rendering = render_environment(root, environment)
+    rendering.require_current()
+    chosen = choose_launcher(launcher, rendering.settings, errors)
+    order = Order(root, environment, chosen.name, profile, keyword)
+    result = try_sabotages(order, errors)
+    for survivor in list_survivors(result):
+        output.print(survivor, markup=False)
+    output.print(result.summary, style="bold green" if result.proven else "bold red")
+    output.print(str(order.path.relative_to(root)), style="dim")
+    sys.exit(0 if result.proven else 1)
+
+
+@app.command()
 def accept(
     environment: Environment = "dev",
     *,

@@ -5,18 +5,34 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from pydantic import BaseModel
+
+from aigateway.acceptance.features import list_scenarios
+from aigateway.acceptance.requirements import render_requirements
 from aigateway.acceptance.results import RunResult
 from aigateway.files import write_atomically
+from aigateway.proving.catalogue import load_sabotages
+from aigateway.proving.results import ProofResult
+from aigateway.rendering.access_log import render_access_log
 from aigateway.rules import render_rules_reference
 from aigateway.settings.reference import render_reference
 
 
-def _render_documents() -> dict[str, str]:
+def _render_documents(root: Path) -> dict[str, str]:
+    scenarios = list_scenarios(root)
+    turned_red = {sabotage.title: sabotage.turns_red for sabotage in load_sabotages(root, scenarios)}
     return {
         "docs/settings.md": render_reference(),
         "docs/rules.md": render_rules_reference(),
-        "docs/result.schema.json": json.dumps(RunResult.model_json_schema(), indent=2) + "\n",
+        "docs/access-log.md": render_access_log(),
+        "docs/requirements.md": render_requirements(scenarios, turned_red),
+        "docs/result.schema.json": _render_schema(RunResult),
+        "docs/proof.schema.json": _render_schema(ProofResult),
     }
+
+
+def _render_schema(model: type[BaseModel]) -> str:
+    return json.dumps(model.model_json_schema(), indent=2) + "\n"
 
 
 def find_stale_documents(root: Path) -> list[str]:
@@ -36,6 +52,6 @@ def _find_stale(root: Path) -> dict[str, str]:
     """The text that each stale page would have now."""
     return {
         name: text
-        for name, text in _render_documents().items()
+        for name, text in _render_documents(root).items()
         if not (root / name).is_file() or (root / name).read_text(encoding="utf-8") != text
     }

@@ -1,4 +1,4 @@
-@FR1 @FR2 @AC2
+@FR1 @FR2 @AC2 @G2
 Feature: Embeddings for codebase indexing
   An assistant indexes a codebase: it cuts the files into segments, asks for a vector of each, and later finds
   the segments that lie nearest to a question.
@@ -16,7 +16,7 @@ Feature: Embeddings for codebase indexing
         | base64             | base64   |
         | no particular form | floats   |
 
-    @local
+    @local @FR4
     Scenario: Azure sees what it was meant to see
       When the indexer asks for one vector as base64
       Then Azure received 1 request, all of them to the embeddings deployment

@@ -1,4 +1,4 @@
-@FR1 @FR2 @AC1
+@FR1 @FR2 @AC1 @G2
 Feature: Coding through the Responses API
   A coding assistant works with Azure's Codex model through the gateway. Azure serves this model by its
   Responses API only; an assistant that speaks chat completions is served all the same.
@@ -11,6 +11,12 @@ Feature: Coding through the Responses API
       Then the answer is that phrase
       And the answer tells how many tokens it used
 
+    @local
+    Scenario: The same question is asked of Azure each time
+      When the assistant asks the same question twice
+      Then the assistant gets its answer
+      And Azure received 2 requests
+
     @local @deployed @costs-tokens
     Scenario: A streamed answer
       When the assistant asks for a count from 1 to 30 as a stream
@@ -20,7 +26,7 @@ Feature: Coding through the Responses API
 
     @local
     Scenario: A streamed answer arrives while it is being written
-      Given Azure will pause for 2 seconds in the middle of the next stream
+      Given Azure will pause for 3 seconds in the middle of the next stream
       When the assistant asks for a count from 1 to 30 as a stream
       Then the first piece arrived at least 1 second before the end
       And its pieces put together are the final answer
@@ -58,7 +64,7 @@ Feature: Coding through the Responses API
 
   Rule: Azure sees only its Responses API
 
-    @local
+    @local @FR4
     Scenario Outline: An assistant that speaks <api>
       When the assistant asks over <api>
       Then the assistant gets its answer

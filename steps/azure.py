@@ -20,6 +20,9 @@ _FAILURE = re.compile(r"(?P<status>\d{3})(?: with (?P<time>.+))?")
 _OWN_TIME = re.compile(r"Retry-After of (?P<seconds>\d+) seconds")
 _RETRY_AFTER_SECONDS = 1.0
 
+#: What LiteLLM says to a model when it is asked on /health whether the model is there (its constants.py).
+_LITELLM_PROBE = "test from litellm"
+
 
 def _read_failure(failure: str, times: int) -> Fault:
     """The fault that the features call, for example, "429 with Retry-After"."""
@@ -118,6 +121,11 @@ def _(target: Target, marker: str) -> None:
         assert azure.requests(marker=marker) == []
         # A request with no body carries no marker, and no operation of Azure's that we use.
         assert azure.requests(operation="other") == []
+
+
+@then("no model was called to find out")
+def _(control: LocalControl) -> None:
+    assert control.azure.requests(marker=_LITELLM_PROBE) == []
 
 
 @then("Azure was asked for vectors of the configured dimensions")

@@ -333,6 +333,12 @@ def _(gateway: Gateway, marker: str, operation: str) -> Outcome:
     return attempt(lambda: OPERATIONS[operation](gateway, marker))
 
 
+@when("the assistant asks the same question twice", target_fixture="outcome")
+def _(gateway: Gateway, marker: str) -> Outcome:
+    attempt(lambda: OPERATIONS["an answer"](gateway, marker))
+    return attempt(lambda: OPERATIONS["an answer"](gateway, marker))
+
+
 @when(parsers.parse('the assistant asks a model named "{name}"'), target_fixture="outcome")
 def _(codex: openai.OpenAI, marker: str, name: str) -> Outcome:
     return attempt(lambda: codex.responses.create(model=name, input=marker).output_text)

@@ -21,7 +21,9 @@ from pytest_bdd.parser import ScenarioTemplate
 from pytest_bdd.scenario import scenario_wrapper_template_registry
 from rich.console import Console
 
+from aigateway.acceptance.features import ScenarioKey
 from aigateway.acceptance.profiles import CLIENT_PROFILES, PROFILES, SLOW, Profile, belongs
+from aigateway.acceptance.requirements import REQUIREMENTS
 from aigateway.acceptance.results import ScenarioResult, Verdict, list_requirements
 from aigateway.acceptance.target import Target, find_deployed, find_local
 from aigateway.errors import AigatewayError, LaunchError
@@ -41,7 +43,6 @@ _MARKERS = {
     SLOW: "takes long, and is no part of the core profile",
     **{str(name): f"is part of the profile {name}" for name in CLIENT_PROFILES},
 }
-_REQUIREMENTS = {"G": 6, "FR": 6, "NFR": 4, "AC": 4}
 
 #: What a step raises when the gateway behaved otherwise than it should; anything else is the harness's own mistake.
 _GATEWAY_FAILURES = (AssertionError, openai.OpenAIError, httpx.HTTPError)
@@ -60,9 +61,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     for name, meaning in _MARKERS.items():
         config.addinivalue_line("markers", f"{name}: {meaning}")
-    for prefix, count in _REQUIREMENTS.items():
-        for number in range(1, count + 1):
-            config.addinivalue_line("markers", f"{prefix}{number}: proves this requirement of the PRD")
+    for requirement in REQUIREMENTS:
+        config.addinivalue_line("markers", f"{requirement.id}: {requirement.statement}")
     if config.option.target == "local":
         _reach_directly(config)
     if _needs_stack(config):
@@ -272,6 +272,12 @@ def read_result(report: pytest.TestReport) -> ScenarioResult | None:
     return ScenarioResult.model_validate_json(text) if text else None
 
 
+def read_key(item: pytest.Item) -> ScenarioKey | None:
+    """Which scenario this item is; None when it is none."""
+    scenario = _find_scenario(item)
+    return ScenarioKey(scenario.name, _list_cells(item)) if scenario else None
+
+
 def _judge(
     item: pytest.Item, scenario: ScenarioTemplate, call: pytest.CallInfo[None], report: pytest.TestReport
 ) -> ScenarioResult:
@@ -281,7 +287,7 @@ def _judge(
         feature=scenario.feature.name,
         name=_name_scenario(item, scenario.name),
         scenario=scenario.name,
-        example=tuple(str(value) for value in _find_example(item).values()),
+        example=_list_cells(item),
         requirements=list_requirements(tags),
         profiles=tuple(sorted(tags & set(CLIENT_PROFILES))),
         core=item.config.option.target in tags and SLOW not in tags,
@@ -324,6 +330,10 @@ def _find_example(item: pytest.Item) -> dict[str, str]:
     """The row of the outline that this item is; empty for a plain scenario."""
     callspec = getattr(item, "callspec", None)
     return callspec.params.get("_pytest_bdd_example", {}) if callspec else {}
+
+
+def _list_cells(item: pytest.Item) -> tuple[str, ...]:
+    return tuple(str(value) for value in _find_example(item).values())
 
 
 _FAILED_STEP = pytest.StashKey[str]()

@@ -16,6 +16,7 @@ from typing import Any
 from aigateway.simulator.store import Json
 
 Events = list[Json]
+Written = str | list[float]
 
 
 def _keep(value: Any) -> Any:
@@ -30,6 +31,8 @@ class Defect:
     answer: Callable[[Json], Json] = _keep
     stored: Callable[[Json], Json] = _keep
     events: Callable[[Events], Events] = _keep
+    held_back: bool = False
+    """Whether a stream is sent when all of it is there."""
 
 
 # --- what Azure understands
@@ -80,22 +83,38 @@ def _empty_output(answer: Json) -> Json:
 # --- vectors
 
 
-def _change_vectors(change: Callable[[array[float]], array[float]]) -> Callable[[Json], Json]:
+def _rewrite_vectors(rewrite: Callable[[Written], Written]) -> Callable[[Json], Json]:
+    """A change of each vector, as it is written in an answer."""
+
     def alter(answer: Json) -> Json:
         if answer["object"] != "list":
             return answer
-        items = [{**item, "embedding": _rewrite(item["embedding"], change)} for item in answer["data"]]
+        items = [{**item, "embedding": rewrite(item["embedding"])} for item in answer["data"]]
         return {**answer, "data": items}
 
     return alter
 
 
-def _rewrite(value: str | list[float], change: Callable[[array[float]], array[float]]) -> str | list[float]:
-    if isinstance(value, list):
-        return change(array("f", value)).tolist()
+def _change_numbers(change: Callable[[array[float]], array[float]]) -> Callable[[Json], Json]:
+    """A change of each vector's numbers; it is written as before."""
+
+    def rewrite(written: Written) -> Written:
+        changed = change(_read(written))
+        return changed.tolist() if isinstance(written, list) else _write_base64(changed)
+
+    return _rewrite_vectors(rewrite)
+
+
+def _read(written: Written) -> array[float]:
+    if isinstance(written, list):
+        return array("f", written)
     vector = array("f")
-    vector.frombytes(base64.b64decode(value))
-    return base64.b64encode(change(vector).tobytes()).decode()
+    vector.frombytes(base64.b64decode(written))
+    return vector
+
+
+def _write_base64(vector: array[float]) -> str:
+    return base64.b64encode(vector.tobytes()).decode()
 
 
 def _reverse_vectors(answer: Json) -> Json:
@@ -136,12 +155,15 @@ DEFECTS: Mapping[str, Defect] = {
     "reasoning-not-encrypted": Defect(answer=_open_reasoning),
     "stored-answers-empty": Defect(stored=_empty_output),
     "vectors-reversed": Defect(answer=_reverse_vectors),
-    "vectors-scaled": Defect(answer=_change_vectors(lambda vector: array("f", (2 * x for x in vector)))),
-    "vectors-shortened": Defect(answer=_change_vectors(lambda vector: vector[:256])),
+    "vectors-scaled": Defect(answer=_change_numbers(lambda vector: array("f", (2 * x for x in vector)))),
+    "vectors-shortened": Defect(answer=_change_numbers(lambda vector: vector[:256])),
     "vectors-alike": Defect(
-        answer=_change_vectors(lambda vector: array("f", [1.0, *[0.0] * (len(vector) - 1)]))
+        answer=_change_numbers(lambda vector: array("f", [1.0, *[0.0] * (len(vector) - 1)]))
     ),
+    "vectors-always-floats": Defect(answer=_rewrite_vectors(lambda written: _read(written).tolist())),
+    "vectors-always-base64": Defect(answer=_rewrite_vectors(lambda written: _write_base64(_read(written)))),
     "stream-in-one-piece": Defect(events=_join_pieces),
     "stream-numbers-falling": Defect(events=_reverse_numbers),
     "stream-end-dropped": Defect(events=_drop_end),
+    "stream-held-back": Defect(held_back=True),
 }

@@ -258,7 +258,7 @@ def test_no_key_is_in_what_is_printed_or_written(finished: Finished) -> None:
 
 def scenario(verdict: Verdict, *, core: bool = True) -> ScenarioResult:
     return ScenarioResult(
-        id="x", feature="x", name="x", requirements=("FR1",), core=core, verdict=verdict, seconds=0
+        id="x", feature="x", name="x", scenario="x", requirements=("FR1",), core=core, verdict=verdict, seconds=0
     )
 
 
