@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
@@ -32,6 +31,7 @@ from aigateway.launching.parts import quote_log
 from aigateway.launching.stack import Stack, StackReference, run_stack
 from aigateway.rendering.renderer import render_environment
 from aigateway.settings.loading import find_root
+from aigateway.signals import interrupt_on_terminate
 
 _STACK_INPUT = "aigateway_stack"
 _RESULT_PROPERTY = "aigateway_result"
@@ -107,7 +107,7 @@ class StackOwner:
     def pytest_sessionstart(self, session: pytest.Session) -> Generator[None, None, None]:
         """Start before everything else and wait after it: while LiteLLM starts, so do pytest's workers."""
         session.config.add_cleanup(self._undo.close)
-        self._undo.enter_context(_interrupt_on_terminate())
+        self._undo.enter_context(interrupt_on_terminate())
         with self._give_up_on_error():
             self.stack = self._start(session.config)
             reference_path = self._undo.enter_context(_keep_for_workers(self.stack.reference))
@@ -172,16 +172,6 @@ def _keep_for_workers(reference: StackReference) -> Iterator[Path]:
         yield Path(name)
     finally:
         Path(name).unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def _interrupt_on_terminate() -> Iterator[None]:
-    """End at SIGTERM as at Ctrl-C, with everything stopped and removed."""
-    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)
 
 
 def _is_worker(config: pytest.Config) -> bool:

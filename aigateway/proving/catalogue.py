@@ -80,9 +80,10 @@ def load_sabotages(root: Path, scenarios: Sequence[WrittenScenario]) -> tuple[Sa
     """
     found: dict[str, Sabotage] = {}
     known = _index(scenarios)
-    for path in sorted((root / "features").glob(f"*{SUFFIX}")):
-        for line, entry in _read(path):
-            where = f"features/{path.name}:{line}"
+    for path in sorted((root / "features").rglob(f"*{SUFFIX}")):
+        name = path.relative_to(root).as_posix()
+        for line, entry in _read(path, name):
+            where = f"{name}:{line}"
             if entry.sabotage in found:
                 raise AigatewayError(f"{where}: another sabotage is called {entry.sabotage!r} too")
             keys = tuple(_resolve(entry.turns_red, known, where))
@@ -90,8 +91,7 @@ def load_sabotages(root: Path, scenarios: Sequence[WrittenScenario]) -> tuple[Sa
     return tuple(found.values())
 
 
-def _read(path: Path) -> Iterator[tuple[int, _Entry]]:
-    where = f"features/{path.name}"
+def _read(path: Path, where: str) -> Iterator[tuple[int, _Entry]]:
     try:
         document = read_document(path.read_text(encoding="utf-8"))
     except DocumentError as error:

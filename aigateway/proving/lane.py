@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -26,6 +25,7 @@ from aigateway.launching.parts import EDGE_SLOTS, EdgePart, LauncherName, quote_
 from aigateway.launching.stack import READY_SECONDS, Stack, StackReference, require_ready, run_stack
 from aigateway.proving.catalogue import Sabotage
 from aigateway.rendering.renderer import ENVOY, render_environment
+from aigateway.signals import interrupt_on_terminate
 from aigateway.simulator.control import SimulatorControl
 from aigateway.waiting import wait_until
 
@@ -52,15 +52,11 @@ class Outcome:
 
 def serve_lane(connection: Connection, root: Path, environment: str, choice: LauncherName) -> None:
     """Answer each Trial that comes over `connection` with an Outcome, until the other end closes it."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with ExitStack() as undo:
-        undo.callback(connection.close)
+    with interrupt_on_terminate(), contextlib.suppress(EOFError, OSError, KeyboardInterrupt), connection:
         try:
-            lane = undo.enter_context(_open_lane(root, environment, choice))
-            while True:
-                connection.send(lane.try_out(connection.recv()))
-        except (EOFError, BrokenPipeError, KeyboardInterrupt):
-            return
+            with _open_lane(root, environment, choice) as lane:
+                while True:
+                    connection.send(lane.try_out(connection.recv()))
         except AigatewayError as error:
             connection.send(error)
 

@@ -24,6 +24,7 @@ from aigateway.launching.parts import LauncherName
 from aigateway.proving.catalogue import SUFFIX, Sabotage, find_unproven, load_sabotages
 from aigateway.proving.lane import Outcome, Trial, serve_lane
 from aigateway.proving.results import ProofResult, SabotageResult
+from aigateway.signals import interrupt_on_terminate
 
 PROOF_FILE = "proof.json"
 
@@ -107,6 +108,7 @@ def _try_all(order: Order, trials: Sequence[Trial], console: Console) -> Iterato
     count = min(_LANES, len(trials))
     console.print(f"[dim]starting {count} gateways ({order.launcher})[/]")
     with ExitStack() as undo:
+        undo.enter_context(interrupt_on_terminate())
         lanes = [undo.enter_context(_Lane(order)) for _ in range(count)]
         by_connection = {lane.connection: lane for lane in lanes}
         for lane in lanes:
@@ -139,10 +141,11 @@ class _Lane:
         self._theirs.close()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        """Have the lane stop what it started."""
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        """Have the lane stop what it started; at once when the run is given up."""
         self.connection.close()
-        self._process.join(_STOP_SECONDS)
+        if error is None:
+            self._process.join(_STOP_SECONDS)
         if self._process.is_alive():
             self._process.terminate()
             self._process.join(_STOP_SECONDS)

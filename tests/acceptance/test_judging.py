@@ -8,6 +8,7 @@ from __future__ import annotations
 import http.server
 import json
 import shlex
+import shutil
 import subprocess
 import sys
 import threading
@@ -97,9 +98,8 @@ class Run:
 
     def accept(self, *steps: str, arguments: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
         folder = self.machine.checkout / "features"
-        for path in folder.iterdir():
-            if path.is_file():
-                path.unlink()
+        shutil.rmtree(folder)
+        folder.mkdir()
         text = "@FR1\nFeature: Tiny\n"
         for number, step in enumerate(steps):
             text += f"  @deployed\n  Scenario: It's {number}\n    Given {step}\n"
