@@ -97,6 +97,30 @@ FRONT_DOOR_PROFILE = Rule("Front Door profile", "afd", 2, 90, r"[A-Za-z0-9][A-Za
 FRONT_DOOR_ENDPOINT = Rule(
     "Front Door endpoint", "fde", 2, 46, r"[A-Za-z0-9][A-Za-z0-9-]*[A-Za-z0-9]", _WORDS
 )
+VIRTUAL_NETWORK = Rule(
+    "virtual network",
+    "vnet",
+    2,
+    64,
+    r"[A-Za-z0-9][A-Za-z0-9_.-]*[A-Za-z0-9_]",
+    "letters, digits, '_', '-' and '.'",
+)
+NETWORK_SECURITY_GROUP = Rule(
+    "network security group",
+    "nsg",
+    1,
+    80,
+    r"[A-Za-z0-9][A-Za-z0-9_.-]*[A-Za-z0-9_]",
+    "letters, digits, '_', '-' and '.'",
+)
+PRIVATE_ENDPOINT = Rule(
+    "private endpoint",
+    "pe",
+    2,
+    64,
+    r"[A-Za-z0-9][A-Za-z0-9_.-]*[A-Za-z0-9_]",
+    "letters, digits, '_', '-' and '.'",
+)
 WAF_POLICY = Rule(
     "Front Door WAF policy",
     "waf",
@@ -185,6 +209,19 @@ class Names:
     @property
     def waf_policy(self) -> str:
         return self._compose(WAF_POLICY)
+
+    @property
+    def virtual_network(self) -> str:
+        return self._compose(VIRTUAL_NETWORK)
+
+    @property
+    def network_security_group(self) -> str:
+        return self._compose(NETWORK_SECURITY_GROUP)
+
+    @property
+    def private_endpoint(self) -> str:
+        """Of the Key Vault."""
+        return self._compose(PRIVATE_ENDPOINT)
 
     def to_dict(self) -> dict[str, str]:
         """All names by what they name."""

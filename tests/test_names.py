@@ -29,6 +29,9 @@ LEGAL = {
     "front_door_profile": r"[a-z0-9][a-z0-9-]{0,88}[a-z0-9]",
     "front_door_endpoint": r"[a-z0-9][a-z0-9-]{0,44}[a-z0-9]",
     "waf_policy": r"[a-z][a-z0-9]{0,127}",
+    "virtual_network": r"[a-z0-9][a-z0-9-]{0,62}[a-z0-9]",
+    "network_security_group": r"[a-z0-9][a-z0-9-]{0,78}[a-z0-9]",
+    "private_endpoint": r"[a-z0-9][a-z0-9-]{0,62}[a-z0-9]",
 }
 
 

@@ -33,12 +33,14 @@ from aigateway.settings.values import (
     Memory,
     ModelName,
     Parallel,
+    PrivateRange,
     Processor,
     ProjectName,
     Queue,
     Repository,
     RequestsPerMinute,
     ResponsesApiVersion,
+    SecretVersion,
     Tag,
 )
 from aigateway.settings.vocabulary import Allowed
@@ -528,6 +530,78 @@ class Ingress(Group):
         return self
 
 
+class FrontDoor(Group):
+    """Azure Front Door with a firewall, before the gateway, which is then reached through it alone."""
+
+    enabled: bool = Field(
+        default=False, description="whether it is there; its private link is approved by hand: docs/deploy.md"
+    )
+    requests_per_minute: int = Field(
+        default=600,
+        ge=10,
+        le=1_000_000,
+        description="requests that one client address may send in a minute",
+        json_schema_extra={"unit": "requests / min"},
+    )
+
+
+class Network(Group):
+    """A virtual network of the environment's own; to change it makes the environment anew, with another address."""
+
+    enabled: bool = Field(default=False, description="whether the environment stands in a virtual network")
+    address_range: PrivateRange = Field(
+        default="10.42.0.0/24", description="addresses of the network; half of them are for replicas"
+    )
+    private_vault: bool = Field(
+        default=False,
+        description="whether the Key Vault is reached from the network only, and from `vault_ip_ranges`",
+    )
+    vault_ip_ranges: Annotated[tuple[AddressRange, ...], Field(strict=False)] = Field(
+        default=(), description="addresses from where a private Key Vault is reached too: who deploys"
+    )
+
+    @model_validator(mode="after")
+    def _check_vault(self) -> Self:
+        if self.private_vault and not self.enabled:
+            raise refuse(
+                Problem(
+                    "is true, and there is no network to reach the vault from; must be false, "
+                    "or network.enabled true",
+                    (("private_vault",), ("enabled",)),
+                )
+            )
+        return self
+
+
+class SecretVersions(Group):
+    """How often the secrets that are no client's have been replaced; a client's key moves to its other slot."""
+
+    azure_openai_endpoint: SecretVersion = 1
+    azure_openai_key: SecretVersion = 1
+    litellm_master_key: SecretVersion = 1
+    litellm_salt_key: SecretVersion = 1
+
+
+class LatencyAlert(Group):
+    """The slowest that 95 of 100 answers may begin before an alert is raised."""
+
+    responses_seconds: int = Field(
+        default=120,
+        gt=0,
+        le=3600,
+        description="first byte of /v1/responses and /v1/chat/completions that raises an alert, "
+        "if 5 in 100 are slower",
+        json_schema_extra={"unit": "s"},
+    )
+    embeddings_seconds: int = Field(
+        default=10,
+        gt=0,
+        le=600,
+        description="first byte of /v1/embeddings that raises an alert, if 5 in 100 are slower",
+        json_schema_extra={"unit": "s"},
+    )
+
+
 class Observability(Group):
     """Logs and alerts."""
 
@@ -542,8 +616,18 @@ class Observability(Group):
         json_schema_extra={"unit": "GB / day"},
     )
     application_insights: bool = Field(default=False, description="whether Application Insights is made too")
+    alerts: bool = Field(default=True, description="whether alerts are made; each costs a little every month")
     alert_emails: Annotated[tuple[EmailAddress, ...], Field(strict=False)] = Field(
-        default=(), description="who gets the alerts"
+        default=(), description="who gets the alerts, and is told of the budget"
+    )
+    latency: LatencyAlert = Field(default=LatencyAlert(), description="answers that are too slow")
+    monthly_budget: float | None = Field(
+        default=None,
+        gt=0,
+        le=1_000_000,
+        description="cost of a month at 80 % and 100 % of which, and when it is foreseen, people are told; "
+        "none: no budget",
+        json_schema_extra={"unit": "the subscription's currency"},
     )
 
 
@@ -590,6 +674,17 @@ class Settings(Group):
     scale: Scale = Field(default=Scale(), description="how many replicas run, and how large one is")
     ingress: Ingress = Field(default=Ingress(), description="who may reach the gateway at all")
     observability: Observability = Field(default=Observability(), description="logs and alerts")
+    front_door: FrontDoor = Field(
+        default=FrontDoor(), description="Azure Front Door with a firewall, before the gateway"
+    )
+    network: Network = Field(
+        default=Network(),
+        description="a virtual network of the environment's own; to change it makes the environment anew",
+    )
+    secret_versions: SecretVersions = Field(
+        default=SecretVersions(),
+        description="how often each secret that is no client's has been replaced: docs/deploy.md",
+    )
     names: NameOverrides = Field(default=NameOverrides(), description="names that differ from the convention")
 
     def endpoint_limit(self, endpoint: Endpoint) -> EndpointLimit:

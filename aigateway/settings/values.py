@@ -58,6 +58,23 @@ def _check_address_range(text: str) -> str:
     return str(network)
 
 
+# Ranges that Container Apps keeps for itself (learn.microsoft.com/azure/container-apps/custom-virtual-networks).
+_PLATFORM_RANGES = tuple(
+    ipaddress.IPv4Network(text) for text in ("169.254.0.0/16", "172.30.0.0/15", "192.0.2.0/24")
+)
+# Half of a /26 is a /27, the least that Container Apps takes.
+_LARGEST_PREFIX, _SMALLEST_PREFIX = 16, 26
+
+
+def _check_private_range(text: str) -> str:
+    network = ipaddress.IPv4Network(text)
+    if not network.is_private or any(network.overlaps(taken) for taken in _PLATFORM_RANGES):
+        raise refuse(f"is '{text}', which is not free for private use; must be such as 10.42.0.0/24")
+    if not _LARGEST_PREFIX <= network.prefixlen <= _SMALLEST_PREFIX:
+        raise refuse(f"is '{text}'; must be from /{_LARGEST_PREFIX} to /{_SMALLEST_PREFIX} long")
+    return str(network)
+
+
 ProjectName = Annotated[
     str,
     StringConstraints(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=30),
@@ -123,6 +140,11 @@ AddressRange = Annotated[
     AfterValidator(_check_address_range),
     Allowed("an IPv4 range such as 203.0.113.0/24, no bits after /24"),
 ]
+PrivateRange = Annotated[
+    str,
+    AfterValidator(_check_private_range),
+    Allowed("a private IPv4 range from /16 to /26, such as 10.42.0.0/24"),
+]
 EmailAddress = Annotated[
     str,
     StringConstraints(pattern=r"^[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$", max_length=254),
@@ -163,6 +185,15 @@ Queue = Annotated[
         le=10_000,
         description="requests that wait when `parallel` is reached; those beyond are refused",
         json_schema_extra={"unit": "requests"},
+    ),
+]
+SecretVersion = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=1_000_000,
+        description="raised by one, the next deployment asks for the secret and writes it",
+        json_schema_extra={"unit": "replacements"},
     ),
 ]
 Processor = Annotated[
