@@ -1,21 +1,5 @@
 # Every secret stands in the vault and nowhere else: not in state, not in a plan, not in the app, which has references.
 
-locals {
-  # What each part reads from its environment (start/*.sh), and the secret that holds it. Envoy never sees Azure's key.
-  secrets_of = {
-    litellm = {
-      AZURE_OPENAI_ENDPOINT = "azure-openai-endpoint"
-      AZURE_OPENAI_KEY      = "azure-openai-key"
-      LITELLM_MASTER_KEY    = "litellm-master-key"
-      LITELLM_SALT_KEY      = "litellm-salt-key"
-    }
-    envoy = merge(var.client_keys, { LITELLM_MASTER_KEY = "litellm-master-key" })
-  }
-
-  # Each secret and its version. A client's key is replaced by the one of its other slot, which is another secret.
-  secrets = merge({ for secret in values(var.client_keys) : secret => 1 }, var.secret_versions)
-}
-
 resource "azurerm_key_vault" "gateway" {
   name                = var.names.key_vault
   resource_group_name = azurerm_resource_group.gateway.name
@@ -49,7 +33,7 @@ resource "azurerm_key_vault_secret" "gateway" {
   # no value, and neither does a deployment that changes none. A precondition would ask for all of them every time; so
   # the message is in tobool, which fails with the text that it is given.
   value_wo = contains(keys(var.secrets), each.key) ? var.secrets[each.key] : !terraform.applying ? "given to apply" : tobool(
-    "The secret ${each.key} is to be written, and the variable secrets has no value for it. Plan again with TF_VAR_secrets='{}' and apply with TF_VAR_secrets='{\"${each.key}\": \"…\"}'; docs/deploy.md says how a value is made"
+    "The secret ${each.key} is to be written, and the variable secrets has no value for it: plan with TF_VAR_secrets={} and apply with a TF_VAR_secrets that has it, as docs/deploy.md shows"
   )
   value_wo_version = each.value
 
