@@ -184,6 +184,24 @@ run "first_apply" {
     error_message = "All three kinds of logs go to the workspace, by the diagnostic setting."
   }
 
+  # --- alerts
+
+  assert {
+    condition = toset(keys(azurerm_monitor_scheduled_query_rules_alert_v2.gateway)) == toset([
+      "server-errors", "rate-limits", "latency-responses", "latency-embeddings", "upstream-failures", "no-replica",
+      "objective-fast", "objective-slow", "daily-cap",
+    ])
+    error_message = "Each alert from the logs is there."
+  }
+  assert {
+    condition     = azurerm_monitor_scheduled_query_rules_alert_v2.gateway["objective-fast"].window_duration == "PT1H" && azurerm_monitor_scheduled_query_rules_alert_v2.gateway["objective-slow"].window_duration == "PT6H"
+    error_message = "The burn rates look back as far as their queries do."
+  }
+  assert {
+    condition     = keys(azurerm_monitor_metric_alert.gateway) == ["restarts"]
+    error_message = "With no replica that always runs, none is nothing to be told of."
+  }
+
   assert {
     condition     = output.base_url == "https://ca.region.azurecontainerapps.io" && output.revision == "ca--0000001"
     error_message = "The outputs say where the gateway is: ${output.base_url}, ${output.revision}."

@@ -59,11 +59,18 @@ run "all_off" {
   }
 }
 
-run "allowed_ip_ranges" {
+run "watched" {
   command = plan
 
   variables {
+    scale             = merge(var.scale, { min_replicas = 1 })
     allowed_ip_ranges = ["203.0.113.0/24", "198.51.100.7/32"]
+    observability = merge(var.observability, {
+      alert_emails         = ["team@contoso.com", "on-call@contoso.com"]
+      application_insights = true
+      daily_cap_gb         = 0.5
+      monthly_budget       = 50
+    })
   }
 
   assert {
@@ -72,81 +79,25 @@ run "allowed_ip_ranges" {
     ]
     error_message = "The ingress lets these addresses in, and no other."
   }
-}
-
-run "alerts" {
-  command = plan
-
-  assert {
-    condition = toset(keys(azurerm_monitor_scheduled_query_rules_alert_v2.gateway)) == toset([
-      "server-errors", "rate-limits", "latency-responses", "latency-embeddings", "upstream-failures", "no-replica",
-      "objective-fast", "objective-slow", "daily-cap",
-    ])
-    error_message = "Each alert from the logs is there."
-  }
-  assert {
-    condition     = keys(azurerm_monitor_metric_alert.gateway) == ["restarts"]
-    error_message = "With no replica that always runs, none is nothing to be told of."
-  }
-  assert {
-    condition     = azurerm_monitor_scheduled_query_rules_alert_v2.gateway["objective-fast"].window_duration == "PT1H" && azurerm_monitor_scheduled_query_rules_alert_v2.gateway["objective-slow"].window_duration == "PT6H"
-    error_message = "The burn rates look back as far as their queries do."
-  }
-}
-
-run "alerts_with_a_replica_that_always_runs" {
-  command = plan
-
-  variables {
-    scale = merge(var.scale, { min_replicas = 1 })
-  }
-
   assert {
     condition     = keys(azurerm_monitor_metric_alert.gateway) == ["replicas", "restarts"]
-    error_message = "Its absence is told."
+    error_message = "The absence of a replica that always runs is told."
   }
-}
-
-run "alert_emails" {
-  command = plan
-
-  variables {
-    observability = merge(var.observability, { alert_emails = ["team@contoso.com", "on-call@contoso.com"] })
-  }
-
   assert {
     condition     = toset(azurerm_monitor_action_group.gateway.email_receiver[*].email_address) == toset(["team@contoso.com", "on-call@contoso.com"])
     error_message = "Both are told."
   }
-}
-
-run "money" {
-  command = plan
-
-  variables {
-    observability = merge(var.observability, { monthly_budget = 50, daily_cap_gb = 0.5 })
-  }
-
   assert {
-    condition     = azurerm_consumption_budget_resource_group.gateway[0].amount == 50 && endswith(azurerm_consumption_budget_resource_group.gateway[0].time_period[0].start_date, "-01T00:00:00Z")
-    error_message = "The budget begins on the first of a month."
+    condition     = azurerm_application_insights.gateway[0].name == "pvc-dev-aigateway-ai-san"
+    error_message = "Application Insights is there."
   }
   assert {
     condition     = azurerm_log_analytics_workspace.gateway.daily_quota_gb == 0.5
     error_message = "No more logs are taken in a day."
   }
-}
-
-run "application_insights" {
-  command = plan
-
-  variables {
-    observability = merge(var.observability, { application_insights = true })
-  }
-
   assert {
-    condition     = azurerm_application_insights.gateway[0].name == "pvc-dev-aigateway-ai-san"
-    error_message = "It is there."
+    condition     = azurerm_consumption_budget_resource_group.gateway[0].amount == 50 && endswith(azurerm_consumption_budget_resource_group.gateway[0].time_period[0].start_date, "-01T00:00:00Z")
+    error_message = "The budget begins on the first of a month."
   }
 }
 
@@ -171,36 +122,11 @@ run "network" {
   }
 }
 
-run "private_vault" {
-  variables {
-    network = merge(var.network, { enabled = true, private_vault = true, vault_ip_ranges = ["203.0.113.7/32"] })
-    secrets = merge(
-      { for name in concat(values(var.client_keys), keys(var.secret_versions)) : name => sha256(name) },
-      { azure-openai-endpoint = "https://contoso.openai.azure.com" },
-    )
-  }
-
-  assert {
-    condition     = azurerm_key_vault.gateway.network_acls[0].default_action == "Deny" && azurerm_key_vault.gateway.network_acls[0].ip_rules == toset(["203.0.113.7/32"])
-    error_message = "Besides the network, only who deploys reaches the vault."
-  }
-  assert {
-    condition = alltrue([
-      azurerm_private_endpoint.vault[0].private_service_connection[0].private_connection_resource_id == azurerm_key_vault.gateway.id,
-      azurerm_private_endpoint.vault[0].private_dns_zone_group[0].private_dns_zone_ids == tolist([azurerm_private_dns_zone.vault[0].id]),
-      azurerm_private_dns_zone_virtual_network_link.vault[0].virtual_network_id == azurerm_virtual_network.gateway[0].id,
-      azurerm_container_app_environment.gateway.infrastructure_subnet_id == azurerm_subnet.apps[0].id,
-      toset(keys(azurerm_subnet_network_security_group_association.gateway)) == toset(["apps", "endpoints"]),
-    ])
-    error_message = "The network finds the vault by its name, at the private endpoint."
-  }
-}
-
-run "front_door" {
+run "front_door_and_private_vault" {
   variables {
     front_door        = merge(var.front_door, { enabled = true })
     allowed_ip_ranges = ["203.0.113.0/24"]
-    network           = merge(var.network, { enabled = true, private_vault = true })
+    network           = merge(var.network, { enabled = true, private_vault = true, vault_ip_ranges = ["203.0.113.7/32"] })
     secrets = merge(
       { for name in concat(values(var.client_keys), keys(var.secret_versions)) : name => sha256(name) },
       { azure-openai-endpoint = "https://contoso.openai.azure.com" },
@@ -241,5 +167,19 @@ run "front_door" {
   assert {
     condition     = output.base_url == "https://fde-0123456789.a01.azurefd.net"
     error_message = "Clients find the gateway at Front Door."
+  }
+  assert {
+    condition     = azurerm_key_vault.gateway.network_acls[0].default_action == "Deny" && azurerm_key_vault.gateway.network_acls[0].ip_rules == toset(["203.0.113.7/32"])
+    error_message = "Besides the network, only who deploys reaches the vault."
+  }
+  assert {
+    condition = alltrue([
+      azurerm_private_endpoint.vault[0].private_service_connection[0].private_connection_resource_id == azurerm_key_vault.gateway.id,
+      azurerm_private_endpoint.vault[0].private_dns_zone_group[0].private_dns_zone_ids == tolist([azurerm_private_dns_zone.vault[0].id]),
+      azurerm_private_dns_zone_virtual_network_link.vault[0].virtual_network_id == azurerm_virtual_network.gateway[0].id,
+      azurerm_container_app_environment.gateway.infrastructure_subnet_id == azurerm_subnet.apps[0].id,
+      toset(keys(azurerm_subnet_network_security_group_association.gateway)) == toset(["apps", "endpoints"]),
+    ])
+    error_message = "The network finds the vault by its name, at the private endpoint."
   }
 }
