@@ -106,6 +106,28 @@ def docs(*, check: Annotated[bool, typer.Option("--check", help="fail if a page 
 
 
 @app.command()
+def secrets(
+    environment: Environment = "dev",
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="default: every secret of the environment")
+    ] = None,
+) -> None:
+    """Make new values for an environment's secrets, for Terraform: export TF_VAR_secrets="$(aigateway secrets dev)"."""
+    import json
+    import os
+
+    from aigateway.secret_values import make_secrets
+    from aigateway.settings.loading import load_environment
+
+    settings = load_environment(find_root(Path.cwd()), environment)
+    values = make_secrets(settings, names or [], os.environ)
+    if sys.stdout.isatty():
+        command = " ".join(("aigateway secrets", environment, *(names or [])))
+        raise AigatewayError(f'secrets are not shown on a screen; run: export TF_VAR_secrets="$({command})"')
+    sys.stdout.write(json.dumps(values) + "\n")
+
+
+@app.command()
 def sim(
     environment: Environment = "dev",
     *,
@@ -114,14 +136,14 @@ def sim(
     control_port: Annotated[int, typer.Option(help="port to script it; 0: a free one", min=0, max=65535)] = 0,
 ) -> None:
     """Run the simulated Azure OpenAI that an environment expects, until Ctrl-C."""
-    import secrets
+    from secrets import token_hex
 
     from aigateway.launching.stack import describe_simulator
     from aigateway.settings.loading import load_environment
     from aigateway.simulator.server import Addresses, serve
 
     settings = load_environment(find_root(Path.cwd()), environment)
-    key = secrets.token_hex(16)
+    key = token_hex(16)
 
     def announce(addresses: Addresses) -> None:
         azure = settings.azure

@@ -58,17 +58,20 @@ def _check_address_range(text: str) -> str:
     return str(network)
 
 
-# Ranges that Container Apps keeps for itself (learn.microsoft.com/azure/container-apps/custom-virtual-networks).
-_PLATFORM_RANGES = tuple(
-    ipaddress.IPv4Network(text) for text in ("169.254.0.0/16", "172.30.0.0/15", "192.0.2.0/24")
+# RFC 1918.
+_PRIVATE_RANGES = tuple(
+    ipaddress.IPv4Network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
 )
+# Container Apps keeps these of them for itself (learn.microsoft.com/azure/container-apps/custom-virtual-networks).
+_PLATFORM_RANGE = ipaddress.IPv4Network("172.30.0.0/15")
 # Half of a /26 is a /27, the least that Container Apps takes.
 _LARGEST_PREFIX, _SMALLEST_PREFIX = 16, 26
 
 
 def _check_private_range(text: str) -> str:
     network = ipaddress.IPv4Network(text)
-    if not network.is_private or any(network.overlaps(taken) for taken in _PLATFORM_RANGES):
+    private = any(network.subnet_of(free) for free in _PRIVATE_RANGES)
+    if not private or network.overlaps(_PLATFORM_RANGE):
         raise refuse(f"is '{text}', which is not free for private use; must be such as 10.42.0.0/24")
     if not _LARGEST_PREFIX <= network.prefixlen <= _SMALLEST_PREFIX:
         raise refuse(f"is '{text}'; must be from /{_LARGEST_PREFIX} to /{_SMALLEST_PREFIX} long")

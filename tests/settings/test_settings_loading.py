@@ -167,6 +167,34 @@ def test_plain_words_that_yaml_1_1_would_change_stay_text(write: Write) -> None:
             id="a range of all addresses",
         ),
         pytest.param(
+            "network: {enabled: true, address_range: 203.0.113.0/24}\n",
+            "4: network.address_range: is '203.0.113.0/24', which is not free for private use; "
+            "must be such as 10.42.0.0/24",
+            id="public addresses for a network",
+        ),
+        pytest.param(
+            "network: {enabled: true, address_range: 172.30.4.0/24}\n",
+            "4: network.address_range: is '172.30.4.0/24', which is not free for private use; "
+            "must be such as 10.42.0.0/24",
+            id="addresses that Container Apps has",
+        ),
+        pytest.param(
+            "network: {enabled: true, address_range: 10.42.0.0/28}\n",
+            "4: network.address_range: is '10.42.0.0/28'; must be from /16 to /26 long",
+            id="a network that is too small",
+        ),
+        pytest.param(
+            "network: {private_vault: true}\n",
+            "4: network.private_vault: is true, and there is no network to reach the vault from; must be false, "
+            "or network.enabled true",
+            id="a private vault without a network",
+        ),
+        pytest.param(
+            "secret_versions: {azure_openai_key: 0}\n",
+            "4: secret_versions.azure_openai_key: is 0; must be a whole number from 1 to 1,000,000",
+            id="a secret that was never written",
+        ),
+        pytest.param(
             "location: {name: westeurop}\n",
             "4: location.name: is 'westeurop', which is no Azure location that is known here; "
             "did you mean 'westeurope'?",

@@ -14,6 +14,7 @@ from terraforming import MODULE, ROOT, Terraform, prepare
 from aigateway.launching.commands import command_envoy, command_litellm
 from aigateway.launching.keys import generate_keys
 from aigateway.names import Names
+from aigateway.secret_values import list_secret_names
 from aigateway.settings.loading import load_environment
 from aigateway.settings.values import ENVIRONMENTS
 
@@ -104,6 +105,13 @@ def test_every_secret_is_a_reference(root: Terraform, containers: dict[str, Any]
         "LITELLM_MASTER_KEY",
         "LITELLM_SALT_KEY",
     }
+
+
+def test_the_vault_has_every_secret_and_no_other(root: Terraform, plan: dict[str, Any]) -> None:
+    wanted = list_secret_names(load_environment(ROOT, root.folder.name))
+    address = "module.gateway.azurerm_key_vault_secret.gateway"
+    assert {key for key in plan if key.startswith(address)} == {f'{address}["{name}"]' for name in wanted}
+    assert {secret["name"] for secret in plan[APP]["secret"]} == set(wanted)
 
 
 def test_the_names_are_those_of_the_settings(root: Terraform, plan: dict[str, Any]) -> None:
