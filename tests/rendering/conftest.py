@@ -22,5 +22,5 @@ def root() -> Path:
 def checkout(tmp_path: Path) -> Path:
     """A copy of what rendering reads and writes."""
     for folder in ("templates", "infra"):
-        shutil.copytree(ROOT / folder, tmp_path / folder)
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns(".terraform*"))
     return tmp_path
