@@ -62,6 +62,19 @@ def checked_keys(script: Script) -> Iterator[Complaint]:
 
 
 @rule(
+    "GW010",
+    "connections that LiteLLM closes before the edge does",
+    reason="LiteLLM's server closes a connection 5 s after its last answer, also when the next request has come and it "
+    "was too busy to see: the client is told 503",
+    source="measured with LiteLLM 1.106.2 and bodies of a million values; docs.litellm.ai/docs/proxy/cli",
+).on_script("litellm")
+def idle_connections(script: Script) -> Iterator[Complaint]:
+    """They are left to the edge, which closes them after 4 s."""
+    if not script.has(r"(?<!\S)--keepalive_timeout[ =]([6-9]\d|\d{3,})(?!\S)"):
+        yield "--keepalive_timeout", "must be at least 60"
+
+
+@rule(
     "GW023",
     "a LiteLLM that others than the edge can reach",
     reason="whoever reaches it directly passes by keys, limits and routes: LiteLLM answers 51 routes without a key",
@@ -83,3 +96,18 @@ def checked_values(script: Script) -> Iterator[Complaint]:
     """Each value's form is checked before it is put in."""
     if not script.has(r'^\s*check_value "\$name" "\$value"'):
         yield "check_value", 'must be called for each placeholder: check_value "$name" "$value"'
+
+
+@rule(
+    "GW025",
+    "an admin interface of Envoy's that others reach, or that shows keys",
+    reason="it ends Envoy for whoever asks, and its config dump shows every client's key",
+    source="www.envoyproxy.io/docs/envoy/v1.40.0/operations/admin",
+).on_script("envoy")
+def private_admin(script: Script) -> Iterator[Complaint]:
+    """On a port of the loopback, and only what stopping takes."""
+    if not script.has(r"^  address: \{socket_address: \{address: 127\.0\.0\.1, port_value: 0\}\}$"):
+        yield "admin.address", "must be a free port of 127.0.0.1"
+    paths = r"\{exact: /healthcheck/fail\}, \{exact: /drain_listeners\}, \{prefix: \"/stats\?filter=\"\}"
+    if not script.has(rf"^  allow_paths: \[{paths}\]'$"):
+        yield "admin.allow_paths", "must be what the script asks for, and nothing else"

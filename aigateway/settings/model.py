@@ -246,6 +246,19 @@ class EndpointLimit(RateLimit):
     parallel: Parallel
     queue: Queue
 
+    @model_validator(mode="after")
+    def _check_queue(self) -> Self:
+        # Envoy counts a request as waiting while the connection for it is made.
+        if self.queue >= self.parallel:
+            return self
+        raise refuse(
+            Problem(
+                f"is {self.queue}; must not be below parallel, which is {self.parallel}: an idle gateway would "
+                f"refuse what comes at once beyond the queue",
+                (("queue",), ("parallel",)),
+            )
+        )
+
 
 class ResponsesLimit(EndpointLimit):
     """The limit of /v1/responses."""
@@ -378,7 +391,7 @@ class Timeouts(Group):
         default=60, gt=0, le=600, description="one request to /v1/embeddings", json_schema_extra={"unit": "s"}
     )
     stream_idle_seconds: int = Field(
-        default=300,
+        default=360,
         gt=0,
         le=3600,
         description="longest silence inside a stream; not above responses_seconds",

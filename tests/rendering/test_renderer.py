@@ -289,7 +289,7 @@ _SECRET_FORMS = re.compile(
 )
 _ENDPOINT_FORMS = re.compile(r"https?://|\.azure\.com|\.windows\.net|\.azure-api\.net", re.IGNORECASE)
 # Long words that are no secret.
-_LONG_WORDS = re.compile(r"type\.googleapis\.com/[\w.]+|(infra/env/\w+/gateway\.yaml)")
+_LONG_WORDS = re.compile(r"type\.googleapis\.com/[\w.]+|(infra/env/\w+/gateway\.yaml)|REQUEST_BODY\(\w+\)")
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
