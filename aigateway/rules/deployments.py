@@ -329,8 +329,8 @@ def prices(config: LiteLLMConfig, _settings: Settings) -> Iterator[Complaint]:
 @rule(
     "LL020",
     "a request to Azure that outlives its client",
-    reason="LiteLLM waits to the end for an answer whose client left before its first byte: Azure's tokens and quota are "
-    "spent on nobody, past the edge's limit on parallel requests",
+    reason="LiteLLM waits to the end for an answer whose client left before its first byte: Azure's tokens and quota "
+    "are spent on nobody, past the edge's limit on parallel requests",
     source="measured with LiteLLM 1.106.2; its proxy/_types.py:2987, cancel_on_disconnect (off by default)",
 ).on_litellm
 def cancelled_requests(config: LiteLLMConfig, _settings: Settings) -> Iterator[Complaint]:
