@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from aigateway.acceptance.budget import DEFAULT_TOKENS
 from aigateway.acceptance.profiles import Profile
 from aigateway.acceptance.results import TargetName
 from aigateway.errors import AigatewayError
@@ -204,7 +205,8 @@ def accept(
         str, typer.Option(metavar="ID", help="the Log Analytics workspace that its logs go to")
     ] = "",
     token_budget: Annotated[
-        int | None, typer.Option(metavar="N", help="tokens that it may cost; default when deployed: 1000000")
+        int | None,
+        typer.Option(metavar="N", help=f"tokens that it may cost; when deployed: {DEFAULT_TOKENS}"),
     ] = None,
     profile: Annotated[
         Profile, typer.Option(help="core: what promotion needs; full: all; or one client's")

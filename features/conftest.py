@@ -1,5 +1,10 @@
 """Binds the features to their steps; the steps are plugins, one for each domain."""
 
+import pytest
+
+# They import each other, and a failed assertion is to show its values wherever it stands.
+pytest.register_assert_rewrite("steps", "aigateway.acceptance")
+
 pytest_plugins = [
     "aigateway.acceptance.plugin",
     "steps.gateway",

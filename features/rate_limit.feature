@@ -85,7 +85,7 @@ Feature: Rate limit
 
     @local
     Scenario: A client that holds all places makes another wait, and no more
-      Given a gateway with 3 places and a queue of 4
+      Given a gateway with 3 places and a queue of 6
       And a client that holds all places
       When another client asks for an answer
       Then the assistant gets its answer
@@ -103,8 +103,8 @@ Feature: Rate limit
 
     @local
     Scenario Outline: Many requests for <operation> at once
-      Given a gateway with 3 places and a queue of 4
-      When 7 requests for <operation> come at once, and Azure takes its time
+      Given a gateway with 3 places and a queue of 6
+      When 6 requests for <operation> come at once, and Azure takes its time
       Then all of them are served
       And Azure worked on 3 of them at once, and never on more
 
@@ -116,16 +116,16 @@ Feature: Rate limit
 
     @local
     Scenario: The queue is full
-      Given a gateway with 3 places and a queue of 4
+      Given a gateway with 3 places and a queue of 6
       And requests that hold all places
       When one client sends 9 requests for an answer at once
-      Then 4 of them wait for a place and are served
+      Then 6 of them wait for a place and are served
       And the others are told at once, in OpenAI's error shape, when to come back
 
     @local
     Scenario Outline: The places of requests that <ended> are free again
-      Given a gateway with 3 places and a queue of 4
-      And 8 requests for an answer that <ended>, one after the other
+      Given a gateway with 3 places and a queue of 6
+      And 10 requests for an answer that <ended>, one after the other
       When 3 requests for an answer come at once, and Azure takes its time
       Then all of them are served
       And Azure worked on 3 of them at once, and never on more

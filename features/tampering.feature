@@ -5,7 +5,7 @@ Feature: Tampering
 
   Rule: A field that is not of OpenAI's API and that LiteLLM would obey is refused
 
-    @local
+    @local @deployed
     Scenario Outline: <operation> with <field>
       When a client asks for <operation> and adds <field>
       Then the request is refused with status 400 in OpenAI's error shape
@@ -37,7 +37,7 @@ Feature: Tampering
         | drop_params            | a chat completion |
         | use_litellm_proxy      | an answer         |
 
-    @local
+    @local @deployed
     Scenario Outline: A field in disguise: <disguise>
       When a client sends another api_key <disguise>
       Then the request is refused with status 400 in OpenAI's error shape
@@ -61,7 +61,7 @@ Feature: Tampering
       When a client sends each of them
       Then each of them is refused
 
-    @local
+    @local @deployed
     Scenario Outline: A model that is named by <name>
       When a client asks for <operation> of the model "<model>"
       Then the request is refused with status 400 in OpenAI's error shape

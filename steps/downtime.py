@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -36,8 +37,6 @@ _END_SECONDS = 6
 
 _GO_ON_ASKING = ("an answer", "a streamed answer", "a streamed chat completion", "embeddings")
 
-# After Azure's return assistants go on asking for so long.
-_AFTERWARDS_SECONDS = 1.0
 # What the simulated Azure may take to listen again.
 _REOPENING_SECONDS = 0.5
 
@@ -111,11 +110,25 @@ def _(asked_at_once: Iterable[Asked], gateway: Gateway) -> None:
 
 
 @dataclass(frozen=True)
-class Outage:
-    """What those got who asked while Azure was down, and what those got who asked after it."""
+class Timed:
+    """A request, and when it was sent and over, in seconds of the monotonic clock."""
 
-    during: tuple[Outcome, ...]
-    after: tuple[Outcome, ...]
+    sent: float
+    over: float
+    outcome: Outcome
+
+    @property
+    def served(self) -> bool:
+        """Whether it got its answer."""
+        return self.outcome.status == 200 and not self.outcome.broken
+
+
+@dataclass(frozen=True)
+class Outage:
+    """What assistants got who went on asking while Azure was down, and for a while after `end`."""
+
+    end: float
+    asked: Sequence[Timed]
 
 
 @when(
@@ -123,37 +136,57 @@ class Outage:
     target_fixture="outage",
 )
 def _(gateway: Gateway, control: LocalControl, marker: str, seconds: int) -> Outage:
-    control.azure.inject(Refused(seconds))
-    end = time.monotonic() + seconds + _REOPENING_SECONDS
+    asked: list[Timed] = []
+    enough = threading.Event()
 
-    def go_on_asking(operation: str) -> list[tuple[float, Outcome]]:
-        asked = []
-        while (sent := time.monotonic()) < end + _AFTERWARDS_SECONDS:
-            asked.append((sent, attempt(partial(OPERATIONS[operation], gateway, marker))))
-        return asked
+    def go_on_asking(operation: str) -> None:
+        while not enough.is_set():
+            sent = time.monotonic()
+            outcome = attempt(partial(OPERATIONS[operation], gateway, marker))
+            asked.append(Timed(sent, time.monotonic(), outcome))
 
+    control.azure.inject(Refused(seconds + PATIENCE_SECONDS))
+    soonest_end = time.monotonic() + seconds
     with ThreadPoolExecutor(len(_GO_ON_ASKING)) as pool:
-        asked = [one for each in pool.map(go_on_asking, _GO_ON_ASKING) for one in each]
-    return Outage(
-        tuple(outcome for sent, outcome in asked if sent < end),
-        tuple(outcome for sent, outcome in asked if sent >= end),
-    )
+        try:
+            assistants = [pool.submit(go_on_asking, operation) for operation in _GO_ON_ASKING]
+            # On a busy machine nobody may have got far yet.
+            _wait_while(lambda: time.monotonic() < soonest_end or all(one.served for one in asked), seconds)
+            control.azure.inject(Refused(_REOPENING_SECONDS))
+            end = time.monotonic() + _REOPENING_SECONDS
+            _wait_while(lambda: not _list_after(end, asked))
+        finally:
+            enough.set()
+    for assistant in assistants:
+        assistant.result()
+    return Outage(end, asked)
+
+
+def _wait_while(condition: Callable[[], bool], seconds: float = 0.0) -> None:
+    wait_until(lambda: not condition(), seconds=seconds + PATIENCE_SECONDS / 2)
+
+
+def _list_after(end: float, asked: Iterable[Timed]) -> list[Timed]:
+    """Those that were sent when Azure had had the time to come back."""
+    return [one for one in asked if one.sent >= end + _REOPENING_SECONDS]
 
 
 @then("whoever asked meanwhile was told so, or served when Azure was back")
 def _(outage: Outage) -> None:
-    failed = [outcome for outcome in outage.during if outcome.status != 200 or outcome.broken]
+    meanwhile = [one for one in outage.asked if one.sent < outage.end]
+    failed = [one.outcome for one in meanwhile if not one.served]
     assert failed, "nobody noticed that Azure was down"
     for outcome in failed:
         assert_told(outcome)
+    assert all(one.over >= outage.end - _REOPENING_SECONDS for one in meanwhile if one.served)
 
 
 @then("whoever asked after it was served")
 def _(outage: Outage) -> None:
-    assert outage.after
-    for outcome in outage.after:
-        assert outcome.status == 200, outcome
-        assert not outcome.broken, outcome
+    after = _list_after(outage.end, outage.asked)
+    assert after
+    for one in after:
+        assert one.served, one
 
 
 # --- the gateway itself

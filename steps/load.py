@@ -41,7 +41,7 @@ _HELD_SECONDS = 10.0
 T = TypeVar("T")
 
 #: Of one replica: a flood takes it all at once, and next to nothing of it comes back while a scenario runs.
-LOW = EndpointLimit(requests_per_minute=24, burst=20, parallel=4, queue=20)
+LOW = EndpointLimit(requests_per_minute=24, burst=20, parallel=4, queue=40)
 
 #: A client's share of such limits: two clients together could have more than there is.
 LOW_SHARE = 0.75

@@ -83,7 +83,8 @@ class Machine:
     @property
     def environment(self) -> dict[str, str]:
         """What a command on this machine sees; nothing of the person's own set-up."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("AIGATEWAY_")}
+        own = ("AIGATEWAY_", "GITHUB_")
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(own)}
         cache = _OWN_CACHE if self.keep_cache else str(self.cache)
         if cache:
             kept["AIGATEWAY_CACHE"] = cache

@@ -220,7 +220,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items.sort(key=lambda item: item.get_closest_marker(ANOTHER_GATEWAY) is None)
     name = config.option.target
     reasons = {
-        "deployed": "needs control of Azure or of the gateway itself, which only a local run has",
+        "deployed": "needs control of Azure and the gateway, with nothing in front: only a local run has that",
         "local": "runs only against a deployed gateway",
     }
     for item in items:

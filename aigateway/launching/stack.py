@@ -22,7 +22,8 @@ from aigateway.simulator.server import Addresses
 from aigateway.simulator.server import start as start_simulator
 from aigateway.waiting import wait_until
 
-#: LiteLLM needs 8-10 s, and up to 41 s were seen on a busy machine.
+#: So long a replica may take to start: here, and by the start-up probe of the deployment, which is to allow the same.
+#: LiteLLM needs 8-10 s, and up to 82 s were seen on a machine that had six times as much to do as it could.
 READY_SECONDS = 120.0
 
 HEALTH_PATH = "/healthz"

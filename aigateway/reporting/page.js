@@ -56,7 +56,7 @@
   form.hidden = false;
   form.addEventListener("input", filter);
   form.addEventListener("submit", (event) => event.preventDefault());
-  form.addEventListener("reset", () => setTimeout(filter));
+  form.querySelector("button").addEventListener("click", clear);
   for (const link of document.querySelectorAll("[data-requirement]"))
     link.addEventListener("click", () => {
       form.querySelector("#requirement").value = link.dataset.requirement;

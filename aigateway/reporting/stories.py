@@ -106,25 +106,24 @@ def _split(record: Record | None) -> Iterator[Scene]:
     for number, (start, end) in enumerate(pairwise(bounds)):
         step = begun[number - 1] if number else None
         exchanges = [one for one in record.exchanges if start <= one.started < end]
-        more = record.more_exchanges if step and step is begun[-1] else 0
         scene = Scene(
             step=step,
             injections=tuple(one for one in record.injections if start <= one.started < end),
             exchanges=tuple(one for one in exchanges if one.request),
-            crowd=_count([one for one in exchanges if not one.request], more),
+            crowd=_count([one for one in exchanges if not one.request]),
         )
         if not scene.empty:
             yield scene
     yield from (Scene(step, (), (), None) for step in record.steps if step not in begun)
 
 
-def _count(exchanges: Sequence[Exchange], more: int) -> Crowd | None:
-    if not exchanges and not more:
+def _count(exchanges: Sequence[Exchange]) -> Crowd | None:
+    if not exchanges:
         return None
     statuses = Counter("no answer" if one.status is None else str(one.status) for one in exchanges)
     seconds = [one.seconds for one in exchanges if one.seconds is not None]
     return Crowd(
-        count=len(exchanges) + more,
+        count=len(exchanges),
         statuses=tuple(statuses.most_common()),
         median_seconds=median(seconds) if seconds else None,
         slowest_seconds=max(seconds, default=None),

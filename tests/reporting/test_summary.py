@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -101,3 +103,13 @@ def test_what_cannot_be_written_is_one_clear_line(tmp_path: Path, monkeypatch: p
     monkeypatch.setenv(STEP_SUMMARY, str(tmp_path))
     with pytest.raises(AigatewayError, match=f"{STEP_SUMMARY}=.*: cannot be written: Is a directory"):
         write_reports(make_findings(tmp_path / "folder"))
+
+
+def test_a_full_disk_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(AigatewayError, match=r"report\.html: cannot be written: the disk is full"):
+        write_reports(make_findings(tmp_path))
+    assert list(tmp_path.iterdir()) == []

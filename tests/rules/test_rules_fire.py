@@ -7,7 +7,7 @@ be silent, so that a message leads to the one thing that is wrong.
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -735,6 +735,9 @@ TFVARS_CASES = [
 ]
 
 TEXT_CASES = [
+    TextCase(
+        "GW011", "(the whole file)", "envoy", "# Rendered from", f"#{' word' * 20_000}\n# Rendered from"
+    ),
     TextCase("GW006", "line 1", "litellm", "# Rendered", "# sk-1234567890abcdef1234 Rendered"),
     TextCase("GW007", "line 2", "envoy", "# No secret", "# my-own.openai.azure.com: No secret"),
     TextCase("GW008", "line 2", "litellm", "# No secret", "# AZURE_API_BASE: No secret"),
@@ -786,6 +789,17 @@ def test_spoilt_data_is_refused(case: Case, spoiler: Spoiler) -> None:
 @pytest.mark.parametrize("case", TEXT_CASES, ids=str)
 def test_comments_are_committed_too(case: TextCase, spoiler: Spoiler) -> None:
     _check(case, spoiler.replace_text(case.file, case.old, case.new))
+
+
+@pytest.mark.parametrize(
+    ("file", "variable"), [("litellm.yaml", "LITELLM_CONFIG="), ("envoy.yaml", "ENVOY_CONFIG=")]
+)
+def test_a_config_must_fit_into_a_variable(dev: Rendering, file: str, variable: str) -> None:
+    text = dev.texts[file]
+    room = 128 * 1024 - len(f"{variable}{text}\0".encode())
+    largest = f"{text}#{'x' * (room - 1)}"
+    for padded, found in ((largest, {}), (f"{largest}x", {"GW011": {"(the whole file)"}})):
+        assert list_found(replace(dev, texts={**dev.texts, file: padded})) == found
 
 
 @pytest.mark.parametrize("case", SCRIPT_CASES, ids=str)
