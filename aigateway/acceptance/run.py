@@ -46,7 +46,7 @@ RESULT_FILE = "result.json"
 JUNIT_FILE = "junit.xml"
 
 #: Scenarios mostly wait; more workers cost memory, and LiteLLM is what two cores are busy with.
-WORKERS = 2
+WORKERS = 3
 
 _MARKS: dict[Verdict, str] = {
     "passed": "[green]✓[/]",

@@ -719,7 +719,7 @@ class HttpOptions(Part):
     """Options of the HTTP protocol."""
 
     headers_with_underscores_action: str | None = None
-    idle_timeout: str | None = None
+    max_requests_per_connection: int | None = None
 
 
 class UpgradeConfig(Part):

@@ -65,19 +65,6 @@ def checked_keys(script: Script) -> Iterator[Complaint]:
 
 
 @rule(
-    "GW010",
-    "connections that LiteLLM closes before the edge does",
-    reason="LiteLLM's server closes a connection 5 s after its last answer, also when the next request has come and it "
-    "was too busy to see: the client is told 503",
-    source="measured with LiteLLM 1.106.2 and bodies of a million values; docs.litellm.ai/docs/proxy/cli",
-).on_script("litellm")
-def idle_connections(script: Script) -> Iterator[Complaint]:
-    """They are left to the edge, which closes them after 4 s."""
-    if not script.has(r"(?<!\S)--keepalive_timeout[ =]([6-9]\d|\d{3,})(?!\S)"):
-        yield "--keepalive_timeout", "must be at least 60"
-
-
-@rule(
     "GW023",
     "a LiteLLM that others than the edge can reach",
     reason="whoever reaches it directly passes by keys, limits and routes: LiteLLM answers 51 routes without a key",

@@ -235,6 +235,7 @@ LITELLM_CASES = [
 ]
 
 CREDENTIALS = "http_filters[api_key_auth].credentials"
+UPSTREAM = "typed_extension_protocol_options/envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 BODY_NOTES = "http_filters[transform].request_transformation.headers_mutations"
 BODY_POLICIES = "http_filters[rbac].rules.policies"
 QUERY = "http_filters[header_mutation].query_parameter_mutations"
@@ -457,6 +458,16 @@ ENVOY_CASES = [
         drop("CLUSTERS/1/circuit_breakers/thresholds/0/max_retries"),
     ),
     envoy("EN024", "clusters", repeat("CLUSTERS", 0)),
+    envoy(
+        "EN028",
+        "clusters[health].max_requests_per_connection",
+        drop(f"CLUSTERS/2/{UPSTREAM}/common_http_protocol_options"),
+    ),
+    envoy(
+        "EN028",
+        "clusters[responses].max_requests_per_connection",
+        put(f"CLUSTERS/0/{UPSTREAM}/common_http_protocol_options/max_requests_per_connection", 2),
+    ),
     envoy("EN025", "http_filters[buffer].max_request_bytes", put("BUFFER/max_request_bytes", 16_777_217)),
     envoy("EN025", "http_filters[buffer]", drop("HCM/http_filters/2"), "EN004"),
     envoy("EN030", f"{CREDENTIALS}[1].key", put("AUTH/credentials/1/key", "hunter2")),
@@ -748,8 +759,6 @@ TEXT_CASES = [
 SCRIPT_CASES = [
     TextCase("GW008", "AZURE_API_KEY", "litellm", "${AZURE_API_KEY-}", ""),
     TextCase("GW008", "AZURE_API_BASE", "litellm", "unset LITELLM_CONFIG", "export AZURE_API_BASE=x"),
-    TextCase("GW010", "--keepalive_timeout", "litellm", "--keepalive_timeout 300", ""),
-    TextCase("GW010", "--keepalive_timeout", "litellm", "--keepalive_timeout 300", "--keepalive_timeout 5"),
     TextCase("GW020", "LITELLM_LOG", "litellm", "LITELLM_LOG=CRITICAL", "LITELLM_LOG=ERROR"),
     TextCase("GW020", "LITELLM_LOG", "litellm", "LITELLM_LOG=CRITICAL", ""),
     TextCase("GW020", "LITELLM_LOG", "litellm", "unset LITELLM_CONFIG", "LITELLM_LOG=DEBUG"),

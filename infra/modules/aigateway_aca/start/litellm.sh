@@ -60,7 +60,5 @@ export LITELLM_LOG=CRITICAL LITELLM_MODE=PRODUCTION LITELLM_LOCAL_MODEL_COST_MAP
 export LITELLM_DONT_SHOW_FEEDBACK_BOX=True NO_DOCS=True NO_REDOC=True NO_OPENAPI=True DISABLE_ADMIN_UI=True
 unset LITELLM_CONFIG
 
-# Only Envoy, in the same network namespace, talks to it, and closes its idle connections long before this does: a
-# LiteLLM that a huge body keeps busy would else find its connection idle, and close it under the next request.
-exec litellm --config "$folder/litellm.yaml" --host 127.0.0.1 --port "$LITELLM_PORT" --keepalive_timeout 300 \
-  --log_config "$folder/logging.json"
+# Only Envoy, in the same network namespace, talks to it.
+exec litellm --config "$folder/litellm.yaml" --host 127.0.0.1 --port "$LITELLM_PORT" --log_config "$folder/logging.json"
