@@ -179,7 +179,7 @@ def machine(tmp_path: Path) -> Machine:
 def make_machine(tmp_path: Path) -> Machine:
     """A machine whose checkout is a copy of this one; no part is installed."""
     checkout = tmp_path / "checkout"
-    for name in ("infra", "templates", "features"):
+    for name in ("infra", "templates", "features", "docs"):
         shutil.copytree(ROOT / name, checkout / name, ignore=shutil.ignore_patterns("__pycache__"))
     (checkout / "pyproject.toml").write_text("[tool.pytest.ini_options]\n")
     temporary = tmp_path / "temporary"

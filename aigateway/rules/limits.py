@@ -224,8 +224,8 @@ def _judge_thresholds(cluster: Cluster, share: Share, settings: Settings) -> Ite
 @rule(
     "EN028",
     "a connection to LiteLLM that carries a second request",
-    reason="LiteLLM's server closes a connection after an error of its own, and 5 s after its last answer, also when it "
-    "was too busy to see the next request: the client is told 503",
+    reason="LiteLLM's server closes a connection after an error of its own, and 5 s after its last answer, also when "
+    "it was too busy to see the next request: the client is told 503",
     source="measured with LiteLLM 1.106.2: metadata that is a text, a body of a million values; uvicorn's run_asgi",
 ).on_envoy
 def connection_reuse(config: EnvoyConfig, _settings: Settings) -> Iterator[Complaint]:

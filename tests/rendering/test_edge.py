@@ -90,7 +90,7 @@ def make_settings(draw: st.DrawFn) -> Settings:
             "backoff_base_seconds": base,
             "backoff_max_seconds": draw(st.floats(base, 60)),
         },
-        "request_body_limit_mib": draw(st.integers(1, 64)),
+        "request_body_limit_mib": draw(st.integers(1, 9)),
     }
     try:
         return Settings.model_validate(data)
@@ -329,6 +329,7 @@ VARIED: dict[str, dict[str, Any]] = {
             for endpoint in ENDPOINTS
         },
         "request_body_limit_mib": 64,
+        "scale": {"litellm": {"cpu": 1, "memory_gib": 1}, "envoy": {"cpu": 1.25, "memory_gib": 3.5}},
         "timeouts": {"responses_seconds": 3600, "stream_idle_seconds": 3600, "embeddings_seconds": 600},
     },
     "the smallest of everything": {

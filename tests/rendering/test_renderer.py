@@ -228,7 +228,7 @@ def test_a_full_disk_leaves_the_old_file_whole(checkout: Path, monkeypatch: pyte
     _edit(
         checkout / "infra/env/dev/gateway.yaml",
         "environment: dev",
-        "environment: dev\nrequest_body_limit_mib: 8",
+        "environment: dev\nrequest_body_limit_mib: 7",
     )
     before = _read_files(checkout)
 

@@ -468,7 +468,7 @@ ENVOY_CASES = [
         "clusters[responses].max_requests_per_connection",
         put(f"CLUSTERS/0/{UPSTREAM}/common_http_protocol_options/max_requests_per_connection", 2),
     ),
-    envoy("EN025", "http_filters[buffer].max_request_bytes", put("BUFFER/max_request_bytes", 16_777_217)),
+    envoy("EN025", "http_filters[buffer].max_request_bytes", put("BUFFER/max_request_bytes", 8_388_609)),
     envoy("EN025", "http_filters[buffer]", drop("HCM/http_filters/2"), "EN004"),
     envoy("EN030", f"{CREDENTIALS}[1].key", put("AUTH/credentials/1/key", "hunter2")),
     envoy("EN030", CREDENTIALS, drop("AUTH/credentials/4")),
