@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from aigateway.acceptance.budget import DEFAULT_TOKENS
 from aigateway.acceptance.profiles import Profile
 from aigateway.acceptance.results import TargetName
 from aigateway.errors import AigatewayError
@@ -34,7 +35,13 @@ Launcher = Annotated[
 def main() -> None:
     """Run the command line; a person's mistake ends in one message and an exit code, never in a traceback."""
     try:
-        app()
+        # Typer's own way to say what is wrong with the arguments is a box around broken lines.
+        sys.exit(app(standalone_mode=False))
+    except typer.TyperException as error:
+        # There is none where no argument was given, and the help was shown.
+        if message := error.format_message().replace("Value error, ", ""):
+            errors.print(f"error: {message}", markup=False)
+        sys.exit(AigatewayError.exit_code)
     except AigatewayError as error:
         errors.print(f"error: {error}", markup=False)
         sys.exit(error.exit_code)
@@ -213,28 +220,65 @@ def accept(
     target: Annotated[
         TargetName, typer.Option(help="a gateway that this starts, or a deployed one")
     ] = "local",
-    base_url: Annotated[str, typer.Option(help="the deployed one's address; its key in AIGATEWAY_KEY")] = "",
+    base_url: Annotated[
+        str, typer.Option(help="the deployed one's address; default: Terraform's output base_url")
+    ] = "",
+    workspace: Annotated[
+        str, typer.Option(metavar="ID", help="the Log Analytics workspace that its logs go to")
+    ] = "",
+    token_budget: Annotated[
+        int | None,
+        typer.Option(metavar="N", help=f"tokens that it may cost; when deployed: {DEFAULT_TOKENS}"),
+    ] = None,
     profile: Annotated[
         Profile, typer.Option(help="core: what promotion needs; full: all; or one client's")
     ] = "core",
     keyword: Annotated[str, typer.Option("-k", help="only these scenarios, as pytest's -k")] = "",
     tags: Annotated[str, typer.Option("-m", help="only scenarios with these tags, as pytest's -m")] = "",
 ) -> None:
-    """Run the acceptance features against the gateway, and say whether it conforms."""
-    from aigateway.acceptance.run import Order, list_failures, tabulate
+    """Run the acceptance features against the gateway, and say whether it conforms.
+
+    A deployed one's key is AIGATEWAY_KEY, or the first client's in the Key Vault.
+    """
+    from aigateway.acceptance.run import Order, list_failures, list_flaky, tabulate
     from aigateway.acceptance.run import accept as run_features
     from aigateway.rendering.renderer import render_environment
+    from aigateway.reporting.writing import write_reports
     from aigateway.rules import require_clean
 
     root = find_root(Path.cwd())
     rendering = render_environment(root, environment)
     rendering.require_current()
     require_clean(rendering)
-    order = Order(root, environment, launcher, target, base_url, profile, keyword, tags)
-    result = run_features(order, errors)
-    for failure in list_failures(result, order):
-        output.print(failure, markup=False)
+    order = Order(
+        root, environment, launcher, target, base_url, profile, keyword, tags, workspace, token_budget
+    )
+    result = run_features(order, errors, write_reports)
+    for line in (*list_flaky(result), *list_failures(result, order)):
+        output.print(line, markup=False)
     output.print(tabulate(result))
     output.print(result.summary, style="bold green" if result.conformant else "bold red")
-    output.print(f"{order.folder.relative_to(root)}/: result.json, junit.xml", style="dim")
+    output.print(
+        f"{order.folder.relative_to(root)}/: report.html, summary.md, result.json, junit.xml, cucumber.json",
+        style="dim",
+    )
     sys.exit(0 if result.conformant else 1)
+
+
+@app.command()
+def parity(
+    local: Annotated[Path, typer.Argument(metavar="LOCAL.json", help="result.json of a local run")],
+    deployed: Annotated[Path, typer.Argument(metavar="DEPLOYED.json", help="result.json of a deployed one")],
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON instead of a table")] = False,
+) -> None:
+    """Say, scenario by scenario, where a local and a deployed gateway differ."""
+    from aigateway.acceptance.parity import compare, read_run, tabulate_parity
+
+    found = compare(read_run(local, "local"), read_run(deployed, "deployed"))
+    if as_json:
+        sys.stdout.write(found.model_dump_json(indent=2) + "\n")
+    else:
+        output.print(tabulate_parity(found))
+        output.print(found.summary, style="bold green" if found.holds else "bold red")
+    sys.exit(0 if found.holds else 1)

@@ -13,7 +13,7 @@ from aigateway.acceptance.results import RunResult
 from aigateway.files import write_atomically
 from aigateway.proving.catalogue import load_sabotages
 from aigateway.proving.results import ProofResult
-from aigateway.rendering.access_log import render_access_log
+from aigateway.rendering import access_log
 from aigateway.rules import render_rules_reference
 from aigateway.settings.reference import render_reference
 
@@ -24,7 +24,7 @@ def _render_documents(root: Path) -> dict[str, str]:
     return {
         "docs/settings.md": render_reference(),
         "docs/rules.md": render_rules_reference(),
-        "docs/access-log.md": render_access_log(),
+        str(access_log.PATH): access_log.render_access_log(),
         "docs/requirements.md": render_requirements(scenarios, turned_red),
         "docs/result.schema.json": _render_schema(RunResult),
         "docs/proof.schema.json": _render_schema(ProofResult),

@@ -78,12 +78,6 @@ Feature: Coding through the Responses API
         | chat completions          |
         | streamed chat completions |
 
-    @local @deployed @costs-tokens
-    Scenario: An assistant that speaks chat completions as Roo's "OpenAI Compatible" does
-      When Roo asks over chat completions for the weather in Pretoria with a tool and temperature 0
-      Then Roo receives a streamed call of the weather tool
-      And Roo never reads that the chatCompletion operation does not work
-
   Rule: A model that is not served is refused clearly
 
     @local @deployed

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import http.client
-import json
 import secrets
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
-import httpx
 from pytest_bdd import given, parsers, then, when
 
 from aigateway.acceptance.target import Target
 from aigateway.launching.keys import SLOTS, GatewayKeys
-from aigateway.launching.parts import ContainerReference, ProcessReference
 from aigateway.settings.model import Client, Settings
 from aigateway.settings.values import KeySlot
-from aigateway.waiting import wait_until
-from steps.answers import Outcome, assert_openai_error, describe, probe_health
-from steps.gateway import PATIENCE_SECONDS, Edges, Gateway, LocalControl, connect_http
-
-_LOG_SECONDS = 10.0
+from steps.access_log import wait_for_lines
+from steps.answers import Outcome, describe, probe_health
+from steps.gateway import Edges, Gateway, LocalControl, connect_http
+from steps.wire import request
 
 
 def _post(gateway: Gateway, headers: dict[str, str], marker: str, path: str = "/v1/responses") -> Outcome:
@@ -30,7 +24,7 @@ def _post(gateway: Gateway, headers: dict[str, str], marker: str, path: str = "/
     return describe(answer)
 
 
-def _describe_credential(name: str, gateway: Gateway, target: Target) -> dict[str, str]:
+def describe_credential(name: str, gateway: Gateway, target: Target) -> dict[str, str]:
     """The headers of a credential, by the name that the features use."""
     if target.stack:
         keys = target.stack.keys
@@ -62,63 +56,27 @@ def _(gateway: Gateway, marker: str, header: str) -> Outcome:
 
 @when(parsers.parse("somebody asks for embeddings with {credential}"), target_fixture="outcome")
 def _(gateway: Gateway, target: Target, marker: str, credential: str) -> Outcome:
-    return _post(gateway, _describe_credential(credential, gateway, target), marker, "/v1/embeddings")
+    return _post(gateway, describe_credential(credential, gateway, target), marker, "/v1/embeddings")
 
 
 @when(parsers.re(r"somebody asks with (?!a valid key as)(?P<credential>.+)"), target_fixture="outcome")
 def _(gateway: Gateway, target: Target, marker: str, credential: str) -> Outcome:
-    return _post(gateway, _describe_credential(credential, gateway, target), marker)
+    return _post(gateway, describe_credential(credential, gateway, target), marker)
 
 
 # --- routes
 
 
-@when(parsers.parse("a client with a valid key sends {method} {path}"), target_fixture="outcome")
-def _(gateway: Gateway, marker: str, method: str, path: str) -> Outcome:
-    return _send_raw(gateway, method, path, marker)
-
-
-def _send_raw(
-    gateway: Gateway, method: str, path: str, marker: str, headers: dict[str, str] | None = None
-) -> Outcome:
-    """Send a path as it stands: every other client would tidy it up first."""
-    address = urlsplit(gateway.base_url)
-    make = http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
-    connection = make(address.netloc, timeout=PATIENCE_SECONDS)
-    try:
-        body = json.dumps({"model": gateway.settings.azure.responses.model, "input": marker})
-        given_headers = {"Authorization": f"Bearer {gateway.key}", "Content-Type": "application/json"}
-        connection.request(
-            method,
-            path,
-            body=body if method == "POST" else None,
-            headers={**given_headers, **(headers or {})},
-        )
-        answer = connection.getresponse()
-        content = answer.read()
-        return describe(httpx.Response(answer.status, headers=answer.getheaders(), content=content))
-    except (OSError, http.client.HTTPException) as error:
-        # Silence or a broken answer is the gateway's failure, not that of these steps.
-        raise AssertionError(f"no answer to {method} {path}: {error!r}") from error
-    finally:
-        connection.close()
-
-
-@then("the gateway does not serve it")
-def _(outcome: Outcome) -> None:
-    assert outcome.status in {400, 404}, f"status {outcome.status}: {outcome.text:.200}"
-    assert_openai_error(outcome)
-
-
 @when("a client with a valid key asks for a WebSocket", target_fixture="outcome")
-def _(gateway: Gateway, marker: str) -> Outcome:
-    upgrade = {
-        "Connection": "Upgrade",
-        "Upgrade": "websocket",
-        "Sec-WebSocket-Version": "13",
-        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
-    }
-    return _send_raw(gateway, "GET", "/v1/responses", marker, upgrade)
+def _(gateway: Gateway) -> Outcome:
+    headers = [
+        ("Authorization", f"Bearer {gateway.key}"),
+        ("Connection", "Upgrade"),
+        ("Upgrade", "websocket"),
+        ("Sec-WebSocket-Version", "13"),
+        ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+    ]
+    return request(gateway, "GET", "/v1/responses", headers)
 
 
 @when("a probe asks whether the gateway is healthy", target_fixture="outcome")
@@ -179,23 +137,9 @@ def _(asked: list[Asked]) -> None:
 def _(gateway: Gateway, asked: list[Asked]) -> None:
     edge = gateway.edge
     assert edge is not None
-    ids = {one.outcome.headers["x-request-id"]: one.client for one in asked}
-    named: dict[str, str | None] = {}
-
-    def is_logged() -> bool:
-        named.update(_read_clients(edge))
-        return ids.keys() <= named.keys()
-
-    assert wait_until(is_logged, seconds=_LOG_SECONDS), "not every request left a line in the access log"
-    assert {request: named[request] for request in ids} == ids
-
-
-def _read_clients(edge: ProcessReference | ContainerReference) -> dict[str, str | None]:
-    """The client of each request in the access log, by request id."""
-    # A line that is still being written does not end in a brace.
-    lines = [line for line in edge.read_log().splitlines() if line.startswith("{") and line.endswith("}")]
-    entries = [json.loads(line) for line in lines]
-    return {entry["request_id"]: entry["client"] for entry in entries if entry["request_id"]}
+    clients = {one.outcome.headers["x-request-id"]: one.client for one in asked}
+    lines = wait_for_lines(edge, clients)
+    assert {request_id: line.client for request_id, line in lines.items()} == clients
 
 
 # --- rotation

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import openai
@@ -14,24 +14,35 @@ import pytest
 from pytest_bdd import parsers, then
 
 from aigateway.launching.stack import HEALTH_PATH
+from steps.answer_streams import StreamFailedError
 from steps.gateway import Gateway, connect_http
 
-_BUSY_SECONDS = 6.0
+Event = TypeVar("Event")
+
+#: What a busy machine may take longer than a free one.
+BUSY_SECONDS = 9.0
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one request ended: `text` is what the model said, `body` what a refusal said, `seconds` how long it took."""
+    """How one request ended: `text` is what the model said, `body` what a refusal said, `seconds` how long it took.
+
+    `broken` says why an answer that had begun did not come to its end.
+    """
 
     status: int
     seconds: float
     text: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     body: Any = None
+    broken: str = ""
 
 
 def attempt(ask: Callable[[], str]) -> Outcome:
-    """Do `ask`, which uses OpenAI's client and returns what the model said, and catch the refusal if there is one."""
+    """Do `ask`, which uses OpenAI's client and returns what the model said, and catch the error if there is one.
+
+    No answer at all, and one that does not go on, are no outcome: they go on as the errors that they are.
+    """
     started = time.monotonic()
     try:
         text = ask()
@@ -43,6 +54,10 @@ def attempt(ask: Callable[[], str]) -> Outcome:
             headers={name.lower(): value for name, value in answer.headers.items()},
             body=_read_body(answer.text),
         )
+    except openai.APIConnectionError:
+        raise
+    except (StreamFailedError, openai.APIError) as error:
+        return Outcome(200, time.monotonic() - started, broken=f"{type(error).__name__}: {error}")
     return Outcome(200, time.monotonic() - started, text=text)
 
 
@@ -74,8 +89,24 @@ def ask_for_streamed_answer(gateway: Gateway, marker: str) -> str:
     stream = gateway.connect().responses.create(
         model=gateway.settings.azure.responses.model, input=f"Reply with exactly: {marker}", stream=True
     )
-    final = [event.response.output_text for event in stream if event.type == "response.completed"]
-    return "".join(final)
+    finals: list[str] = []
+    for event in _follow(stream):
+        if event.type == "response.failed":
+            raise StreamFailedError(event.model_dump()["response"]["error"])
+        if event.type == "response.completed":
+            finals.append(event.response.output_text)
+    assert len(finals) == 1, f"the stream ended like a whole one, with {len(finals)} response.completed"
+    return finals[0]
+
+
+def _follow(stream: Iterable[Event]) -> Iterator[Event]:
+    """The events of a stream; when its connection breaks, the stream has failed."""
+    try:
+        yield from stream
+    except openai.APITimeoutError:
+        raise
+    except openai.APIConnectionError as error:
+        raise StreamFailedError({"message": f"the connection broke: {error.__cause__!r}"}) from error
 
 
 def ask_for_chat_completion(gateway: Gateway, marker: str) -> str:
@@ -94,7 +125,10 @@ def ask_for_streamed_chat_completion(gateway: Gateway, marker: str) -> str:
         messages=[{"role": "user", "content": f"Reply with exactly: {marker}"}],
         stream=True,
     )
-    return "".join(chunk.choices[0].delta.content or "" for chunk in stream if chunk.choices)
+    choices = [choice for chunk in _follow(stream) for choice in chunk.choices]
+    finishes = [choice.finish_reason for choice in choices if choice.finish_reason]
+    assert finishes == ["stop"], f"the stream ended like a whole one, with the finish reasons {finishes}"
+    return "".join(choice.delta.content or "" for choice in choices)
 
 
 def ask_for_embeddings(gateway: Gateway, marker: str) -> str:
@@ -119,6 +153,7 @@ OPERATIONS: Mapping[str, Callable[[Gateway, str], str]] = {
     "streamed responses": ask_for_streamed_answer,
     "a chat completion": ask_for_chat_completion,
     "chat completions": ask_for_chat_completion,
+    "a streamed chat completion": ask_for_streamed_chat_completion,
     "streamed chat completions": ask_for_streamed_chat_completion,
     "embeddings": ask_for_embeddings,
 }
@@ -148,6 +183,7 @@ def read_retry_after(outcome: Outcome) -> float:
 @then("the assistant gets its answer")
 def _(outcome: Outcome, marker: str) -> None:
     assert outcome.status == 200, f"status {outcome.status}: {outcome.body!r:.300}"
+    assert not outcome.broken, f"the answer did not come to its end: {outcome.broken:.300}"
     assert marker in outcome.text
 
 
@@ -186,10 +222,13 @@ def _(outcome: Outcome, seconds: int) -> None:
 
 @then("it took no longer than the settings allow")
 def _(outcome: Outcome, gateway: Gateway) -> None:
+    assert outcome.seconds <= sum_waits(gateway) + BUSY_SECONDS
+
+
+def sum_waits(gateway: Gateway) -> float:
+    """The longest that the waits before all further attempts take together: each is a random part of its back-off."""
     retries = gateway.settings.retries
-    waits = sum(
-        min(retries.backoff_base_seconds * 2**attempt, retries.backoff_max_seconds)
+    return sum(
+        min(retries.backoff_base_seconds * 2.0**attempt, retries.backoff_max_seconds)
         for attempt in range(retries.attempts - 1)
     )
-    # Envoy's wait before a further attempt is a random part of the back-off; the rest is a busy machine's share.
-    assert outcome.seconds <= waits + _BUSY_SECONDS

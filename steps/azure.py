@@ -9,7 +9,7 @@ import pytest
 from pytest_bdd import given, parsers, then
 
 from aigateway.acceptance.target import Target
-from aigateway.simulator.faults import Failing, Fault, SilentStream, Throttled
+from aigateway.simulator.faults import FailedStream, Failing, Fault, Filtered, SilentStream, Throttled
 from aigateway.simulator.ledger import RecordedRequest
 from steps.answers import ask_for_answer, attempt
 from steps.gateway import Gateway, LocalControl
@@ -44,6 +44,11 @@ def _(control: LocalControl, marker: str, failure: str) -> None:
     control.azure.inject(_read_failure(failure, times=1), marker=marker)
 
 
+@given(parsers.parse("Azure will answer as many requests as the gateway tries with {failure}"))
+def _(control: LocalControl, gateway: Gateway, marker: str, failure: str) -> None:
+    control.azure.inject(_read_failure(failure, times=gateway.settings.retries.attempts), marker=marker)
+
+
 @given(parsers.parse("Azure will answer every request with {failure}"))
 def _(control: LocalControl, marker: str, failure: str) -> None:
     control.azure.inject(_read_failure(failure, times=_EVERY), marker=marker)
@@ -52,6 +57,16 @@ def _(control: LocalControl, marker: str, failure: str) -> None:
 @given(parsers.parse("Azure will pause for {seconds:d} seconds in the middle of the next stream"))
 def _(control: LocalControl, marker: str, seconds: int) -> None:
     control.azure.inject(SilentStream(after_events=_MIDDLE_EVENTS, seconds=seconds), marker=marker)
+
+
+@given("Azure's content filter will refuse the next request")
+def _(control: LocalControl, marker: str) -> None:
+    control.azure.inject(Filtered(), marker=marker)
+
+
+@given("Azure will break off the next stream because of its rate limit")
+def _(control: LocalControl, marker: str) -> None:
+    control.azure.inject(FailedStream(after_output=True, code="rate_limit_exceeded"), marker=marker)
 
 
 @given(parsers.parse("an assistant was told {failure} by Azure"))
@@ -71,6 +86,11 @@ def received(control: LocalControl, marker: str) -> list[RecordedRequest]:
 @then(parsers.re(r"Azure received (?P<count>\d+) requests?"), converters={"count": int})
 def _(received: list[RecordedRequest], count: int) -> None:
     assert len(received) == count, [(request.path, request.status) for request in received]
+
+
+@then("Azure received one request more than the gateway tries")
+def _(received: list[RecordedRequest], gateway: Gateway) -> None:
+    assert len(received) == gateway.settings.retries.attempts + 1
 
 
 @then("Azure received as many requests as the settings allow")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,7 +11,6 @@ from typing import Any
 
 import openai
 import pytest
-from openai.types.chat import ChatCompletionChunk, ChatCompletionToolParam
 from openai.types.responses import (
     FunctionToolParam,
     Response,
@@ -39,15 +39,6 @@ _WEATHER_TOOL: FunctionToolParam = {
     "parameters": _WEATHER_SCHEMA,
     "strict": True,
 }
-_WEATHER_CHAT_TOOL: ChatCompletionToolParam = {
-    "type": "function",
-    "function": {
-        "name": "get_weather",
-        "description": "The weather of a city, now",
-        "parameters": _WEATHER_SCHEMA,
-        "strict": True,
-    },
-}
 
 
 @dataclass(frozen=True)
@@ -64,6 +55,19 @@ class Stream:
 
     events: tuple[ResponseStreamEvent, ...]
     arrived: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class ChatStream:
+    """A streamed chat completion: the pieces of its text, when each of them arrived, and why it ended."""
+
+    pieces: tuple[str, ...]
+    arrived: tuple[float, ...]
+    finish: str | None
+
+    def count(self) -> list[int]:
+        """The numbers in its text."""
+        return [int(number) for number in re.findall(r"\d+", "".join(self.pieces))]
 
 
 def read_stream(events: Iterable[ResponseStreamEvent]) -> Stream:
@@ -147,6 +151,40 @@ def _(stream: Stream, seconds: int) -> None:
 def _(stream: Stream, last: int) -> None:
     numbers = _find_final(stream).output_text.replace(".", "").split(",")
     assert [number.strip() for number in numbers] == [str(number) for number in range(1, last + 1)]
+
+
+@when(
+    parsers.parse("the assistant asks for a count from 1 to {last:d} as a streamed chat completion"),
+    target_fixture="chat",
+)
+def _(codex: openai.OpenAI, model: str, marker: str, last: int) -> ChatStream:
+    prompt = f"Count from 1 to {last}, separated by commas and spaces, and write nothing else. ({marker})"
+    chunks = codex.chat.completions.create(
+        model=model, messages=[{"role": "user", "content": prompt}], stream=True
+    )
+    pairs = [(choice, time.monotonic()) for chunk in chunks for choice in chunk.choices]
+    return ChatStream(
+        tuple(choice.delta.content or "" for choice, _ in pairs),
+        tuple(moment for _, moment in pairs),
+        pairs[-1][0].finish_reason,
+    )
+
+
+@then(parsers.parse("its first piece arrived at least {seconds:d} second before its end"))
+def _(chat: ChatStream, seconds: int) -> None:
+    assert chat.arrived[-1] - chat.arrived[0] >= seconds, "the answer was held back until it was whole"
+
+
+@then(parsers.parse("it counts from 1 to {last:d}"))
+def _(chat: ChatStream, last: int) -> None:
+    assert chat.finish == "stop"
+    assert chat.count() == list(range(1, last + 1))
+
+
+@then(parsers.parse("it lacks a number from 1 to {last:d}, though it says that it is whole"))
+def _(chat: ChatStream, last: int) -> None:
+    assert chat.finish == "stop"
+    assert len(chat.count()) == last - 1
 
 
 def _find_final(stream: Stream) -> Response:
@@ -342,45 +380,3 @@ def _(gateway: Gateway, marker: str) -> Outcome:
 @when(parsers.parse('the assistant asks a model named "{name}"'), target_fixture="outcome")
 def _(codex: openai.OpenAI, marker: str, name: str) -> Outcome:
     return attempt(lambda: codex.responses.create(model=name, input=marker).output_text)
-
-
-@when(
-    "Roo asks over chat completions for the weather in Pretoria with a tool and temperature 0",
-    target_fixture="chunks",
-)
-def _(codex: openai.OpenAI, model: str, marker: str) -> list[ChatCompletionChunk]:
-    stream = codex.chat.completions.create(
-        model=model,
-        messages=[
-            {"role": "system", "content": "You are a coding assistant that answers by calling tools."},
-            {"role": "user", "content": f"Call the get_weather tool for Pretoria, in celsius. ({marker})"},
-        ],
-        temperature=0,
-        stream=True,
-        stream_options={"include_usage": True},
-        tools=[_WEATHER_CHAT_TOOL],
-        tool_choice="auto",
-        parallel_tool_calls=True,
-    )
-    return list(stream)
-
-
-@then("Roo receives a streamed call of the weather tool")
-def _(chunks: list[ChatCompletionChunk]) -> None:
-    calls = [
-        call.function
-        for chunk in chunks
-        for choice in chunk.choices
-        for call in choice.delta.tool_calls or ()
-        if call.function
-    ]
-    assert "".join(call.name or "" for call in calls) == "get_weather"
-    _check_weather_arguments("".join(call.arguments or "" for call in calls))
-    finishes = [choice.finish_reason for chunk in chunks for choice in chunk.choices if choice.finish_reason]
-    assert finishes == ["tool_calls"]
-
-
-@then("Roo never reads that the chatCompletion operation does not work")
-def _(chunks: list[ChatCompletionChunk]) -> None:
-    assert "does not work" not in "".join(chunk.model_dump_json() for chunk in chunks)
-    assert any(chunk.usage for chunk in chunks), "the usage that Roo asked for did not come"

@@ -6,12 +6,12 @@ import base64
 import math
 import operator
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 from pytest_bdd import given, parsers, then, when
@@ -56,17 +56,30 @@ class Index:
         return self.files[scores.index(max(scores))]
 
 
-def embed(gateway: Gateway, segments: Sequence[str], form: str | None = "base64") -> Embedded:
+def embed(
+    gateway: Gateway,
+    segments: Sequence[str],
+    form: str | None = "base64",
+    headers: Mapping[str, str] | None = None,
+) -> Embedded:
     """Ask for a vector of each segment, as a client that is not OpenAI's own does: just what it means to send."""
     body: dict[str, object] = {"input": list(segments), "model": gateway.settings.azure.embeddings.model}
     if form:
         body["encoding_format"] = form
     answer = connect_http().post(
-        f"{gateway.base_url}/v1/embeddings", json=body, headers={"Authorization": f"Bearer {gateway.key}"}
+        f"{gateway.base_url}/v1/embeddings",
+        json=body,
+        headers={"Authorization": f"Bearer {gateway.key}", **(headers or {})},
     )
-    answer.raise_for_status()
-    items = answer.json()["data"]
-    assert [item["index"] for item in items] == list(range(len(segments)))
+    embedded = read_embedded(answer.raise_for_status().json())
+    assert len(embedded.vectors) == len(segments)
+    return embedded
+
+
+def read_embedded(answer: Mapping[str, Any]) -> Embedded:
+    """The vectors of an answer, which must stand in the order of what was asked for."""
+    items = answer["data"]
+    assert [item["index"] for item in items] == list(range(len(items)))
     raw = [item["embedding"] for item in items]
     return Embedded(
         tuple(_read_vector(value) for value in raw), "base64" if isinstance(raw[0], str) else "floats"

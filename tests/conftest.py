@@ -83,7 +83,8 @@ class Machine:
     @property
     def environment(self) -> dict[str, str]:
         """What a command on this machine sees; nothing of the person's own set-up."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("AIGATEWAY_")}
+        own = ("AIGATEWAY_", "GITHUB_")
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(own)}
         cache = _OWN_CACHE if self.keep_cache else str(self.cache)
         if cache:
             kept["AIGATEWAY_CACHE"] = cache
@@ -178,7 +179,7 @@ def machine(tmp_path: Path) -> Machine:
 def make_machine(tmp_path: Path) -> Machine:
     """A machine whose checkout is a copy of this one; no part is installed."""
     checkout = tmp_path / "checkout"
-    for name in ("infra", "templates", "features"):
+    for name in ("infra", "templates", "features", "docs"):
         shutil.copytree(
             ROOT / name, checkout / name, ignore=shutil.ignore_patterns("__pycache__", ".terraform*")
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,6 +67,14 @@ def list_scenarios(root: Path) -> tuple[WrittenScenario, ...]:
         for template in feature.scenarios.values()
         for written in _read(template, feature.name or "", Path(feature.filename))
     )
+
+
+def hash_features(root: Path) -> str:
+    """A text that changes with any feature, and with the place of none."""
+    digest = hashlib.sha256()
+    for path in sorted((root / "features").rglob("*.feature")):
+        digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
 
 
 def _read(template: ScenarioTemplate, feature: str, path: Path) -> Iterator[WrittenScenario]:

@@ -21,10 +21,16 @@ from pytest_bdd.scenario import scenario_wrapper_template_registry
 from rich.console import Console
 
 from aigateway.acceptance.features import ScenarioKey
+from aigateway.acceptance.metering import METER
+from aigateway.acceptance.observing import attach_record
 from aigateway.acceptance.profiles import CLIENT_PROFILES, PROFILES, SLOW, Profile, belongs
-from aigateway.acceptance.requirements import REQUIREMENTS
+from aigateway.acceptance.redaction import Redactor
 from aigateway.acceptance.results import ScenarioResult, Verdict, list_requirements
+from aigateway.acceptance.retrying import Retrying, list_earlier_tries
+from aigateway.acceptance.sharing import find_shared
+from aigateway.acceptance.tags import ANOTHER_GATEWAY, TAGS
 from aigateway.acceptance.target import Target, find_deployed, find_local
+from aigateway.deployed.deployment import is_this_machine
 from aigateway.errors import AigatewayError, LaunchError
 from aigateway.launching.choice import LauncherChoice, choose_launcher
 from aigateway.launching.parts import quote_log
@@ -33,16 +39,11 @@ from aigateway.rendering.renderer import render_environment
 from aigateway.settings.loading import find_root
 from aigateway.signals import interrupt_on_terminate
 
+#: Plugins that come with this one.
+pytest_plugins = ["aigateway.acceptance.observing"]
+
 _STACK_INPUT = "aigateway_stack"
 _RESULT_PROPERTY = "aigateway_result"
-
-_MARKERS = {
-    "local": "can run against a gateway on this machine, with a simulated Azure behind it",
-    "deployed": "can run against a deployed gateway too, as a black box",
-    "costs-tokens": "costs tokens where a real model answers",
-    SLOW: "takes long, and is no part of the core profile",
-    **{str(name): f"is part of the profile {name}" for name in CLIENT_PROFILES},
-}
 
 #: What a step raises when the gateway behaved otherwise than it should; anything else is the harness's own mistake.
 _GATEWAY_FAILURES = (AssertionError, openai.OpenAIError, httpx.HTTPError)
@@ -56,27 +57,28 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--profile", choices=PROFILES, default="core", help="which scenarios; default: core")
     group.addoption("--stack", type=Path, help="file that refers to a local stack that runs already")
     group.addoption("--base-url", default="", help="a deployed gateway's address, without /v1")
+    group.addoption("--workspace", default="", help="id of the Log Analytics workspace of its logs")
+    group.addoption("--token-budget", type=int, help="tokens that the run may cost at most")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    for name, meaning in _MARKERS.items():
+    for name, meaning in TAGS.items():
         config.addinivalue_line("markers", f"{name}: {meaning}")
-    for requirement in REQUIREMENTS:
-        config.addinivalue_line("markers", f"{requirement.id}: {requirement.statement}")
-    if config.option.target == "local":
+    option = config.option
+    if option.target == "local" or is_this_machine(option.base_url):
         _reach_directly(config)
+    if option.collectonly:
+        return
+    METER.use(find_shared(config).budget)
+    if option.target == "deployed":
+        config.pluginmanager.register(Retrying())
     if _needs_stack(config):
         config.pluginmanager.register(StackOwner(), StackOwner.NAME)
 
 
 def _needs_stack(config: pytest.Config) -> bool:
     option = config.option
-    return (
-        option.target == "local"
-        and option.stack is None
-        and not option.collectonly
-        and not _is_worker(config)
-    )
+    return option.target == "local" and option.stack is None and not _is_worker(config)
 
 
 def _reach_directly(config: pytest.Config) -> None:
@@ -191,9 +193,9 @@ _TARGET = pytest.StashKey[Target]()
 
 def _find_target(pytestconfig: pytest.Config) -> Target:
     options = pytestconfig.option
-    if options.target == "deployed":
-        root = find_root(pytestconfig.invocation_params.dir)
-        return find_deployed(root, options.environment, options.base_url)
+    deployment = find_shared(pytestconfig).deployment
+    if deployment:
+        return find_deployed(deployment)
     path = options.stack or (
         Path(pytestconfig.workerinput[_STACK_INPUT])  # type: ignore[attr-defined] # xdist's
         if _is_worker(pytestconfig)
@@ -202,12 +204,23 @@ def _find_target(pytestconfig: pytest.Config) -> Target:
     return find_local(StackReference.model_validate_json(path.read_text()))
 
 
+def find_redactor(config: pytest.Config) -> Redactor:
+    """What knows the secrets of the run, in the process that controls it."""
+    owner = config.pluginmanager.get_plugin(StackOwner.NAME)
+    if isinstance(owner, StackOwner) and owner.stack:
+        return Redactor.of_stack(owner.stack.reference)
+    deployment = find_shared(config).deployment
+    return Redactor(frozenset({deployment.key})) if deployment else Redactor()
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what is no part of the profile; skip, with the reason, what cannot run against this target."""
     _choose(config, items)
+    # At the head of the line, where no other worker steals: they then share what they start.
+    items.sort(key=lambda item: item.get_closest_marker(ANOTHER_GATEWAY) is None)
     name = config.option.target
     reasons = {
-        "deployed": "needs control of Azure, which only a local run has",
+        "deployed": "needs control of Azure and the gateway, with nothing in front: only a local run has that",
         "local": "runs only against a deployed gateway",
     }
     for item in items:
@@ -227,6 +240,16 @@ def _choose(config: pytest.Config, items: list[pytest.Item]) -> None:
         config.hook.pytest_deselected(items=others)
 
 
+def pytest_runtest_logstart() -> None:
+    """A scenario begins, with its first try."""
+    METER.begin()
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Forget the step at which an earlier try failed."""
+    item.stash[_FAILED_STEP] = ""
+
+
 def _find_scenario(item: pytest.Item) -> ScenarioTemplate | None:
     return scenario_wrapper_template_registry.get(item.obj) if isinstance(item, pytest.Function) else None
 
@@ -242,6 +265,7 @@ def pytest_runtest_makereport(
     if scenario and (report.when == "call" or report.outcome != "passed"):
         result = _judge(item, scenario, call, report)
         setattr(report, _RESULT_PROPERTY, result.model_dump_json())
+        attach_record(report, item, scenario, _find_example(item))
     return report
 
 
@@ -272,6 +296,8 @@ def _judge(
     item: pytest.Item, scenario: ScenarioTemplate, call: pytest.CallInfo[None], report: pytest.TestReport
 ) -> ScenarioResult:
     tags = {mark.name for mark in item.iter_markers()}
+    earlier = list_earlier_tries(item)
+    target = item.config.stash.get(_TARGET, None)
     return ScenarioResult(
         id=item.nodeid,
         feature=scenario.feature.name,
@@ -285,6 +311,10 @@ def _judge(
         seconds=round(report.duration, 3),
         reason=_explain(report, call, item.config),
         step=item.stash.get(_FAILED_STEP, ""),
+        tags=tuple(sorted(tags & set(TAGS))),
+        tries=len(earlier) + 1,
+        earlier=tuple(target.redact(why) if target else why for why in earlier),
+        tokens=METER.finish(),
     )
 
 

@@ -40,10 +40,17 @@ class ScenarioResult(_Frozen):
     seconds: float = Field(ge=0)
     reason: str = Field(default="", description="why it was skipped, or what failed, without any key")
     step: str = Field(default="", description="the step that failed")
+    tags: tuple[str, ...] = Field(default=(), description="all its tags: where it can run, what it is about")
     tries: int = Field(
         default=1, ge=1, description="how often the harness ran it; passed after more than one is flaky"
     )
+    earlier: tuple[str, ...] = Field(default=(), description="why each try before the last one failed")
     tokens: int = Field(default=0, ge=0, description="tokens that a real model would count")
+
+    @property
+    def flaky(self) -> bool:
+        """Whether it passed, but not at once."""
+        return self.verdict == "passed" and self.tries > 1
 
 
 class RunResult(_Frozen):
@@ -60,6 +67,9 @@ class RunResult(_Frozen):
     conformant: bool
     profile: Profile = "core"
     selection: str = Field(default="", description="what `-k` and `-m` chose; a selection never conforms")
+    features: str = Field(default="", description="SHA-256 of the features, as they are written")
+    tokens: int = Field(default=0, ge=0, description="tokens that it has cost in all")
+    token_budget: int | None = Field(default=None, description="tokens that it might cost at most")
     scenarios: tuple[ScenarioResult, ...]
 
     @property
@@ -74,6 +84,9 @@ class RunResult(_Frozen):
         verdict = "conformant" if self.conformant else "NOT conformant"
         labels: dict[Verdict, str] = {"failed": "failed", "skipped": "skipped", "error": "harness errors"}
         others = "".join(f", {counts[name]} {label}" for name, label in labels.items() if counts[name])
+        flaky = sum(scenario.flaky for scenario in self.scenarios)
+        others += f", {flaky} flaky" if flaky else ""
+        others += f", {self.tokens:,} of {self.token_budget:,} tokens" if self.token_budget else ""
         partial = f" (only {self.selection})" if self.selection else ""
         core = sum(scenario.core for scenario in self.scenarios)
         return (

@@ -9,7 +9,7 @@ import shlex
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,8 +18,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from aigateway.acceptance.plugin import StackOwner, read_result
+from aigateway.acceptance.budget import Tally, choose_budget, open_budget
+from aigateway.acceptance.calling import call_pytest
+from aigateway.acceptance.features import hash_features
+from aigateway.acceptance.findings import REPORT_FILES, Findings
+from aigateway.acceptance.observing import read_record
+from aigateway.acceptance.plugin import StackOwner, find_redactor, read_result
 from aigateway.acceptance.profiles import Profile
+from aigateway.acceptance.records import Record
+from aigateway.acceptance.redaction import Redactor
 from aigateway.acceptance.results import (
     RunResult,
     ScenarioResult,
@@ -27,7 +34,9 @@ from aigateway.acceptance.results import (
     Verdict,
     is_conformant,
 )
-from aigateway.acceptance.target import find_deployed
+from aigateway.acceptance.sharing import Shared
+from aigateway.acceptance.tags import require_tags
+from aigateway.deployed.deployment import Deployment, find_deployment
 from aigateway.errors import AigatewayError
 from aigateway.files import write_atomically
 from aigateway.launching.choice import LauncherChoice
@@ -37,7 +46,7 @@ RESULT_FILE = "result.json"
 JUNIT_FILE = "junit.xml"
 
 #: Scenarios mostly wait; more workers cost memory, and LiteLLM is what two cores are busy with.
-WORKERS = 2
+WORKERS = 3
 
 _MARKS: dict[Verdict, str] = {
     "passed": "[green]✓[/]",
@@ -59,11 +68,14 @@ class Order:
     profile: Profile = "core"
     keyword: str = ""
     tags: str = ""
+    workspace: str = ""
+    token_budget: int | None = None
 
     @property
     def folder(self) -> Path:
-        """Where the run leaves its files."""
-        return self.root / "build" / "accept" / self.environment
+        """Where the run leaves its files; a deployed gateway's stand beside the local one's, to be compared."""
+        name = self.environment if self.target == "local" else f"{self.environment}-{self.target}"
+        return self.root / "build" / "accept" / name
 
     @property
     def selection(self) -> str:
@@ -93,6 +105,8 @@ class Order:
             f"--launcher={self.launcher}",
             f"--target={self.target}",
             f"--base-url={self.base_url}",
+            f"--workspace={self.workspace}",
+            *([] if self.token_budget is None else [f"--token-budget={self.token_budget}"]),
             f"--numprocesses={WORKERS}",
             # A worker takes the next scenario when it is free; the long ones stand in different files.
             "--dist=worksteal",
@@ -105,8 +119,11 @@ class _Observer:
 
     def __init__(self, console: Console) -> None:
         self._results: dict[str, ScenarioResult] = {}
+        self.records: dict[str, Record] = {}
+        self.redactor = Redactor()
         self.launcher: LauncherName | None = None
         self.failure = ""
+        self.tally: Tally | None = None
         self._console = console
         self._total = 0
 
@@ -114,6 +131,9 @@ class _Observer:
     def scenarios(self) -> tuple[ScenarioResult, ...]:
         """Each scenario once, in the order of the features."""
         return tuple(sorted(self._results.values(), key=lambda result: (result.feature, result.id)))
+
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        self.redactor = find_redactor(session.config)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
@@ -141,13 +161,16 @@ class _Observer:
             if not report.failed:
                 return
             result = _blame_harness(report)
+        result = self.redactor.redact_model(result)
+        record = read_record(report)
+        if record:
+            self.records[result.id] = self.redactor.redact_model(record)
         # One that fails when it is torn down has passed before: the last word counts.
         self._results[result.id] = result
         count = f"{len(self._results):>{len(str(self._total))}}/{self._total}"
         name = escape(f"{result.feature}: {result.name}")
-        self._console.print(
-            f"{_MARKS[result.verdict]} {count} {name} [dim]{result.seconds:.1f} s[/]", highlight=False
-        )
+        mark, flaky = ("[yellow]✓[/]", ", flaky") if result.flaky else (_MARKS[result.verdict], "")
+        self._console.print(f"{mark} {count} {name} [dim]{result.seconds:.1f} s{flaky}[/]", highlight=False)
 
 
 def _explain_collection(report: pytest.CollectReport) -> str:
@@ -172,48 +195,101 @@ def _blame_harness(report: pytest.TestReport) -> ScenarioResult:
     )
 
 
-def accept(order: Order, console: Console) -> RunResult:
+def accept(order: Order, console: Console, report: Callable[[Findings], None]) -> RunResult:
     """Run the features that `order` describes, showing each scenario as it ends; writes the result and JUnit.
 
+    `report` is given what was found, also when the run did not come to its end.
     Raises AigatewayError when the gateway could not be started, died, or no scenario was run.
     """
     started = datetime.datetime.now(datetime.UTC)
     clock = time.monotonic()
     observer = _Observer(console)
-    if order.target == "deployed":
-        find_deployed(order.root, order.environment, order.base_url)
+    tokens = choose_budget(order.target, order.token_budget)
+    deployment = _find_deployment(order)
     if order.selection:
         _require_choice(order)
     _clear(order.folder)
-    with _temporary_folder() as folder:
-        code = pytest.main([*order.arguments, f"--basetemp={folder}"], plugins=[observer])
+    try:
+        with _temporary_folder() as folder, open_budget(tokens) as budget:
+            plugins = (observer, Shared(deployment, budget))
+            code = call_pytest([*order.arguments, f"--basetemp={folder}"], plugins)
+            observer.tally = budget.read() if budget else None
+        _redact_file(order.folder / JUNIT_FILE, observer.redactor)
+        _require_end(order, observer, code)
+    except (AigatewayError, KeyboardInterrupt) as error:
+        result = _conclude(order, observer, started, time.monotonic() - clock, conformant=False)
+        with contextlib.suppress(AigatewayError):  # what has gone wrong before is what has to be told
+            report(_gather(order, observer, result, aborted=str(error) or "it was stopped"))
+        raise
+    conformant = code == pytest.ExitCode.OK and is_conformant(observer.scenarios, order.selection)
+    result = _conclude(order, observer, started, time.monotonic() - clock, conformant=conformant)
+    write_atomically(order.folder / RESULT_FILE, result.model_dump_json(indent=2) + "\n")
+    report(_gather(order, observer, result))
+    return result
+
+
+def _require_end(order: Order, observer: _Observer, code: int) -> None:
+    """Raise what ended the run, if it did not come to its end."""
     if code == pytest.ExitCode.NO_TESTS_COLLECTED:
         raise AigatewayError(f"{order.root / 'features'}: has no scenario of the profile {order.profile}")
     if code == pytest.ExitCode.INTERRUPTED and not observer.failure:
         raise KeyboardInterrupt
     if observer.failure or code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         raise AigatewayError(observer.failure or f"the features could not be run (pytest's exit code {code})")
+
+
+def _conclude(
+    order: Order, observer: _Observer, started: datetime.datetime, seconds: float, *, conformant: bool
+) -> RunResult:
     scenarios = observer.scenarios
-    result = RunResult(
+    tally = observer.tally
+    in_budget = tally is None or not tally.refused
+    return RunResult(
         environment=order.environment,
         target=order.target,
         launcher=observer.launcher,
         started_at=started.isoformat(timespec="seconds"),
-        seconds=round(time.monotonic() - clock, 1),
-        conformant=code == pytest.ExitCode.OK and is_conformant(scenarios, order.selection),
+        seconds=round(seconds, 1),
+        conformant=conformant and in_budget,
         profile=order.profile,
         selection=order.selection,
+        features=hash_features(order.root),
+        tokens=tally.spent if tally else sum(scenario.tokens for scenario in scenarios),
+        token_budget=tally.tokens if tally else None,
         scenarios=scenarios,
     )
-    write_atomically(order.folder / RESULT_FILE, result.model_dump_json(indent=2) + "\n")
-    return result
+
+
+def _gather(order: Order, observer: _Observer, result: RunResult, aborted: str = "") -> Findings:
+    return Findings(
+        folder=order.folder,
+        result=result,
+        records=observer.records,
+        commands={scenario.id: _repeat(scenario, result, order) for scenario in result.scenarios},
+        aborted=observer.redactor.redact(aborted),
+    )
+
+
+def _redact_file(path: Path, redactor: Redactor) -> None:
+    """Take secrets out of what pytest has written by itself: names of files and scenarios stand there as they are."""
+    if path.exists():
+        write_atomically(path, redactor.redact(path.read_text(encoding="utf-8")))
+
+
+def _find_deployment(order: Order) -> Deployment | None:
+    if order.target == "deployed":
+        return find_deployment(order.root, order.environment, order.base_url, order.workspace)
+    if order.base_url or order.workspace:
+        raise AigatewayError("--base-url and --workspace are of a deployed gateway; add --target deployed")
+    return None
 
 
 def _require_choice(order: Order) -> None:
     """Ask pytest what `-k` and `-m` choose, before a gateway is started for it."""
+    require_tags(order.tags)
     said = io.StringIO()
     with contextlib.redirect_stderr(said):
-        code = pytest.main([*order.features, "--collect-only"])
+        code = call_pytest([*order.features, "--collect-only"])
     if code == pytest.ExitCode.NO_TESTS_COLLECTED:
         raise AigatewayError(f"no scenario is chosen by {order.selection}")
     if code == pytest.ExitCode.USAGE_ERROR:
@@ -224,7 +300,7 @@ def _clear(folder: Path) -> None:
     """Make `folder` ready for a run: what an earlier one left there would pass for this one's."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name in (RESULT_FILE, JUNIT_FILE):
+        for name in (RESULT_FILE, JUNIT_FILE, *REPORT_FILES):
             (folder / name).unlink(missing_ok=True)
     except OSError as error:
         raise AigatewayError(f"{folder}: cannot be written to: {error.strerror}") from error
@@ -245,12 +321,15 @@ def _temporary_folder() -> Iterator[Path]:
 
 def tabulate(result: RunResult) -> Table:
     """A table with a row for each requirement: how many scenarios prove it, and how they ended."""
-    table = Table("Requirement", "Scenarios", "Passed", "Failed", "Skipped", "Harness errors", box=None)
+    table = Table(
+        "Requirement", "Scenarios", "Passed", "Failed", "Skipped", "Harness errors", "Flaky", box=None
+    )
     for requirement, scenarios in sorted(_group(result.scenarios).items()):
         counts = {verdict: sum(one.verdict == verdict for one in scenarios) for verdict in _MARKS}
         style = "" if counts["passed"] == len(scenarios) else "bold red"
+        numbers = [*counts.values(), sum(one.flaky for one in scenarios)]
         table.add_row(
-            requirement, str(len(scenarios)), *(str(count or "·") for count in counts.values()), style=style
+            requirement, str(len(scenarios)), *(str(count or "·") for count in numbers), style=style
         )
     return table
 
@@ -263,10 +342,18 @@ def _group(scenarios: Iterable[ScenarioResult]) -> dict[str, list[ScenarioResult
     return groups
 
 
-def list_failures(result: RunResult, order: Order) -> Iterator[str]:
-    """For each scenario that did not pass: what it was, where it stopped, why, and the command that repeats it."""
+def list_flaky(result: RunResult) -> Iterator[str]:
+    """For each scenario that passed only when it was tried again: why it was."""
     for scenario in result.scenarios:
-        if scenario.core and scenario.verdict != "passed":
+        if scenario.flaky:
+            title = f"flaky: {scenario.feature}: {scenario.name}"
+            yield "\n    ".join((title, f"passed at try {scenario.tries}; before that:", *scenario.earlier))
+
+
+def list_failures(result: RunResult, order: Order) -> Iterator[str]:
+    """For each that could run and did not pass: what it was, where it stopped, why, and the command that repeats it."""
+    for scenario in result.scenarios:
+        if scenario.verdict != "passed" and (scenario.core or result.target in scenario.tags):
             title = f"{scenario.verdict}: {scenario.feature}: {scenario.name}"
             again = f"again: {_repeat(scenario, result, order)}"
             yield "\n    ".join(filter(None, (title, scenario.step, scenario.reason, again)))
@@ -277,5 +364,7 @@ def _repeat(scenario: ScenarioResult, result: RunResult, order: Order) -> str:
     if result.launcher:
         words += ["--launcher", result.launcher]
     else:
-        words += ["--target", result.target, "--base-url", order.base_url]
+        words += ["--target", result.target]
+        words += [f"--base-url={order.base_url}"] if order.base_url else []
+        words += [f"--workspace={order.workspace}"] if order.workspace else []
     return shlex.join(words)

@@ -59,8 +59,17 @@ def command_litellm(
     )
 
 
-def command_envoy(root: Path, config: str, keys: GatewayKeys, edits: Sequence[Edit] = ()) -> StartCommand:
-    """Start Envoy with the rendered `config`; it is given the keys that the config names, and no other."""
+def command_envoy(
+    root: Path,
+    config: str,
+    keys: GatewayKeys,
+    edits: Sequence[Edit] = (),
+    grace_seconds: int | None = None,
+) -> StartCommand:
+    """Start Envoy with the rendered `config`; it is given the keys that the config names, and no other.
+
+    When it is told to stop, it has `grace_seconds` for what is open, or as long as the script says.
+    """
     config = apply_edits("envoy.yaml", config, edits)
     known = {**keys.clients, "LITELLM_MASTER_KEY": keys.master}
     return StartCommand(
@@ -69,6 +78,7 @@ def command_envoy(root: Path, config: str, keys: GatewayKeys, edits: Sequence[Ed
         {
             "ENVOY_CONFIG": config,
             **{name: known[name] for name in find_placeholders(config) if name not in ADDRESS_VARIABLES},
+            **({} if grace_seconds is None else {"TERMINATION_GRACE_SECONDS": str(grace_seconds)}),
         },
     )
 

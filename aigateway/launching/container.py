@@ -62,6 +62,10 @@ class ContainerPart:
         """Stop and remove it."""
         with contextlib.suppress(docker.errors.NotFound):
             self.container.get_wrapped_container().stop(timeout=_GRACE_SECONDS)
+        self.kill()
+
+    def kill(self) -> None:
+        """Remove it, even while it runs."""
         with contextlib.suppress(docker.errors.NotFound):
             self.container.stop()
 
@@ -98,8 +102,7 @@ class ContainerLauncher:
 
     def start_edge(self, command: StartCommand, litellm: PartReference, *, slot: int = 0) -> ContainerPart:
         """Start an Envoy in the network of `litellm`."""
-        if not isinstance(litellm, ContainerReference):
-            raise LaunchError("a container cannot stand in front of a process; start both with one launcher")
+        litellm = _require_container(litellm)
         container = self._describe(command).with_kwargs(
             **_HARDENING, network_mode=f"container:{litellm.container_id}"
         )
@@ -107,6 +110,20 @@ class ContainerLauncher:
         with _removing_on_failure(container):
             reference = ContainerReference(container_id=self._start(command, container))
         return ContainerPart("envoy", reference, container, litellm.edge_ports[slot])
+
+    def identify(self, litellm: PartReference) -> str:
+        """The image."""
+        with _require_container(litellm).connect() as container:
+            return str(container.attrs["Image"])
+
+    def run_python(self, litellm: PartReference, code: str) -> str:
+        """Run `code` in the container."""
+        with _require_container(litellm).connect() as container:
+            answer: Any = container.exec_run(["python3", "-c", code], demux=True)
+        output, complaint = ((text or b"").decode(errors="replace") for text in answer.output)
+        if answer.exit_code:
+            raise LaunchError(f"what was run beside litellm failed; its last lines:\n{complaint[-2000:]}")
+        return output
 
     def _describe(self, command: StartCommand) -> DockerContainer:
         container = DockerContainer(self._images[command.part], env=command.environment)
@@ -122,6 +139,12 @@ class ContainerLauncher:
                 f"{command.part} ({image}) could not be started: {error.explanation}"
             ) from error
         return str(container.get_wrapped_container().id)
+
+
+def _require_container(part: PartReference) -> ContainerReference:
+    if not isinstance(part, ContainerReference):
+        raise LaunchError("a container cannot stand in front of a process; start both with one launcher")
+    return part
 
 
 def _require_image(part: PartName, image: str) -> None:

@@ -30,6 +30,10 @@ class GatewayKeys(BaseModel):
         """The key of `client` in `slot`, by default in its first valid one."""
         return self.clients[client.key_variable(slot or client.keys[0])]
 
+    def cover(self, settings: Settings) -> GatewayKeys:
+        """These keys, and new ones for the clients of `settings` that have none yet."""
+        return self.model_copy(update={"clients": {**_generate_client_keys(settings), **self.clients}})
+
 
 def generate_keys(settings: Settings) -> GatewayKeys:
     """Fresh random keys for every client of `settings`, for LiteLLM and for the simulated Azure."""
@@ -37,9 +41,13 @@ def generate_keys(settings: Settings) -> GatewayKeys:
         azure=secrets.token_hex(16),
         master=f"sk-{secrets.token_urlsafe(32)}",
         salt=f"sk-{secrets.token_urlsafe(32)}",
-        clients={
-            client.key_variable(slot): f"sk-{secrets.token_urlsafe(32)}"
-            for client in settings.clients
-            for slot in SLOTS
-        },
+        clients=_generate_client_keys(settings),
     )
+
+
+def _generate_client_keys(settings: Settings) -> dict[str, str]:
+    return {
+        client.key_variable(slot): f"sk-{secrets.token_urlsafe(32)}"
+        for client in settings.clients
+        for slot in SLOTS
+    }

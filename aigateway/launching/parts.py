@@ -5,24 +5,29 @@ The process that started a part holds a `Part`; other processes (the scenarios' 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from aigateway.launching.commands import StartCommand
+
+if TYPE_CHECKING:
+    from docker.models.containers import Container
 
 LauncherName = Literal["process", "container"]
 
 _LAST_LINES = 15
 
 #: So many edges can stand in front of one LiteLLM at once: the gateway's own in slot 0, and those of scenarios.
-EDGE_SLOTS = 9
+EDGE_SLOTS = 11
 
 
 class ProcessReference(BaseModel):
-    """A part that runs as a process, listens on `port` and writes its log to `log_path`.
+    """A part that runs as the processes of group `pid`, listens on `port` and writes its log to `log_path`.
 
     `edge_port` is, for LiteLLM, where its first edge will listen; 0 for a free port.
     """
@@ -30,6 +35,7 @@ class ProcessReference(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     kind: Literal["process"] = "process"
+    pid: int = 0
     port: int
     edge_port: int = 0
     log_path: Path
@@ -37,6 +43,16 @@ class ProcessReference(BaseModel):
     def read_log(self) -> str:
         """Everything that the part has printed so far."""
         return self.log_path.read_text(encoding="utf-8", errors="replace") if self.log_path.exists() else ""
+
+    def read_memory_bytes(self) -> int:
+        """The memory that the part's processes hold just now."""
+        listing = subprocess.run(["ps", "-A", "-o", "pgid=,rss="], capture_output=True, check=True, text=True)
+        processes = (line.split() for line in listing.stdout.splitlines())
+        return 1024 * sum(int(kibibytes) for group, kibibytes in processes if group == str(self.pid))
+
+    def find_address(self) -> tuple[str, int]:
+        """Where other parts reach it."""
+        return "127.0.0.1", self.port
 
 
 class ContainerReference(BaseModel):
@@ -50,14 +66,37 @@ class ContainerReference(BaseModel):
 
     def read_log(self) -> str:
         """Everything that the part has printed so far."""
+        with self.connect() as container:
+            log: bytes = container.logs()
+        return log.decode(errors="replace")
+
+    def read_memory_bytes(self) -> int:
+        """The memory that the part holds just now, without what the kernel keeps of files."""
+        with self.connect() as container:
+            answer: Any = container.stats(stream=False, one_shot=True)
+        memory = answer["memory_stats"]["stats"]
+        # Control groups of version 1 call it rss.
+        return int(memory["anon"] if "anon" in memory else memory["rss"])
+
+    def find_address(self) -> tuple[str, int]:
+        """Where parts in other networks reach this edge, whose network is LiteLLM's."""
+        with self.connect() as edge:
+            environment = dict(variable.split("=", 1) for variable in edge.attrs["Config"]["Env"])
+            owner = edge.attrs["HostConfig"]["NetworkMode"].removeprefix("container:")
+        with ContainerReference(container_id=owner).connect() as litellm:
+            (network,) = litellm.attrs["NetworkSettings"]["Networks"].values()
+        return str(network["IPAddress"]), int(environment["EDGE_PORT"])
+
+    @contextmanager
+    def connect(self) -> Iterator[Container]:
+        """The container, as Docker's client has it."""
         import docker  # slow to import, and not needed where processes run
 
         client = docker.from_env()
         try:
-            log: bytes = client.containers.get(self.container_id).logs()
+            yield client.containers.get(self.container_id)
         finally:
             client.close()
-        return log.decode(errors="replace")
 
 
 PartReference = Annotated[ProcessReference | ContainerReference, Field(discriminator="kind")]
@@ -74,7 +113,11 @@ class Part(Protocol):
 
     def is_running(self) -> bool: ...
 
-    def stop(self) -> None: ...
+    def stop(self) -> None:
+        """Tell it to end, and wait for it."""
+
+    def kill(self) -> None:
+        """End it at once."""
 
 
 class EdgePart(Part, Protocol):
@@ -105,6 +148,12 @@ class Launcher(Protocol):
 
         Returns at once.
         """
+
+    def identify(self, litellm: PartReference) -> str:
+        """A text that stands for the LiteLLM that runs there: where it is the same, so is LiteLLM's code."""
+
+    def run_python(self, litellm: PartReference, code: str) -> str:
+        """Run `code` with the Python and the packages of `litellm`, beside it; returns what it prints."""
 
 
 def quote_log(part: Part | PartReference) -> str:

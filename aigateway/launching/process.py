@@ -53,10 +53,14 @@ class ProcessPart:
                     self.process.wait(_GRACE_SECONDS)
         finally:
             # Also when a second Ctrl-C cuts the wait short.
-            if self.is_running():
-                os.killpg(self.process.pid, signal.SIGKILL)
-                self.process.wait()
-            self.folder.cleanup()
+            self.kill()
+
+    def kill(self) -> None:
+        """End it at once, and remove its folder."""
+        if self.is_running():
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+        self.folder.cleanup()
 
 
 class ProcessLauncher:
@@ -85,20 +89,42 @@ class ProcessLauncher:
         addresses = {"EDGE_ADDRESS": _LOOPBACK, "EDGE_PORT": str(port), "LITELLM_PORT": str(litellm.port)}
         return self._start(command, addresses, port=port)
 
+    def identify(self, litellm: PartReference) -> str:  # noqa: ARG002 - this launcher has but one
+        """The place of the runtime: its name stands for all that is in it."""
+        return str(self._runtime.python)
+
+    def run_python(self, litellm: PartReference, code: str) -> str:  # noqa: ARG002 - as above
+        """Run `code` in the runtime."""
+        with _make_folder("litellm") as folder:
+            process = subprocess.run(
+                [self._runtime.python, "-c", code],
+                cwd=folder,
+                env=self._make_environment(folder),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        if process.returncode:
+            raise LaunchError(
+                f"what was run beside litellm failed; its last lines:\n{process.stderr[-2000:]}"
+            )
+        return process.stdout
+
+    def _make_environment(self, folder: str) -> dict[str, str]:
+        return {
+            **{name: os.environ[name] for name in _INHERITED if name in os.environ},
+            "PATH": os.pathsep.join([*self._runtime.path, "/usr/bin", "/bin"]),
+            "HOME": folder,
+            "TMPDIR": folder,
+        }
+
     def _start(
         self, command: StartCommand, addresses: dict[str, str], *, port: int, edge_port: int = 0
     ) -> ProcessPart:
         folder = _make_folder(command.part)
         log_path = Path(folder.name) / "log"
-        inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-        environment = {
-            **inherited,
-            "PATH": os.pathsep.join([*self._runtime.path, "/usr/bin", "/bin"]),
-            "HOME": folder.name,
-            "TMPDIR": folder.name,
-            **command.environment,
-            **addresses,
-        }
+        environment = {**self._make_environment(folder.name), **command.environment, **addresses}
         try:
             with log_path.open("wb") as log:
                 process = subprocess.Popen(
@@ -115,7 +141,7 @@ class ProcessLauncher:
         except OSError as error:
             folder.cleanup()
             raise LaunchError(f"{command.part} could not be started: {error}") from error
-        reference = ProcessReference(port=port, edge_port=edge_port, log_path=log_path)
+        reference = ProcessReference(pid=process.pid, port=port, edge_port=edge_port, log_path=log_path)
         return ProcessPart(command.part, reference, process, folder)
 
 

@@ -86,9 +86,13 @@ def ensure(console: Console, *, lock: Path = LOCK) -> Runtime:
     return Runtime.at(home)
 
 
-def _find_home(lock: Path) -> Path:
+def find_cache() -> Path:
+    """The folder for what is worth keeping between runs."""
     override = os.environ.get("AIGATEWAY_CACHE")
-    cache = Path(override).expanduser().absolute() if override else platformdirs.user_cache_path("aigateway")
+    return Path(override).expanduser().absolute() if override else platformdirs.user_cache_path("aigateway")
+
+
+def _find_home(lock: Path) -> Path:
     try:
         content = lock.read_bytes()
     except OSError as error:
@@ -101,7 +105,7 @@ def _find_home(lock: Path) -> Path:
         sysconfig.get_platform(),
     )
     digest = hashlib.sha256("\n".join(made_for).encode() + b"\n" + content).hexdigest()
-    return cache / "runtime" / digest[:16]
+    return find_cache() / "runtime" / digest[:16]
 
 
 def _is_complete(home: Path) -> bool:

@@ -18,11 +18,12 @@ from aigateway.launching.parts import EdgePart, Launcher, LauncherName, Part, Pa
 from aigateway.rendering.renderer import ENVOY, LITELLM, Rendering
 from aigateway.settings.model import Settings
 from aigateway.simulator.config import SimulatorConfig
-from aigateway.simulator.server import SimulatorProcess
+from aigateway.simulator.server import Addresses
 from aigateway.simulator.server import start as start_simulator
 from aigateway.waiting import wait_until
 
-#: LiteLLM needs 8-10 s, and up to 41 s were seen on a busy machine.
+#: So long a replica may take to start: here, and by the start-up probe of the deployment, which is to allow the same.
+#: LiteLLM needs 8-10 s, and up to 82 s were seen on a machine that had six times as much to do as it could.
 READY_SECONDS = 120.0
 
 HEALTH_PATH = "/healthz"
@@ -52,7 +53,7 @@ class Stack:
     rendering: Rendering
     keys: GatewayKeys
     launcher: Launcher
-    simulator: SimulatorProcess
+    simulator: Addresses
     litellm: Part
     edge: EdgePart
     edits: tuple[Edit, ...] = ()
@@ -146,28 +147,44 @@ def require_ready(
 
 @contextlib.contextmanager
 def run_stack(
-    root: Path, rendering: Rendering, launcher: Launcher, *, port: int = 0, edits: Sequence[Edit] = ()
+    root: Path,
+    rendering: Rendering,
+    launcher: Launcher,
+    *,
+    port: int = 0,
+    edits: Sequence[Edit] = (),
+    keys: GatewayKeys | None = None,
+    simulator: Addresses | None = None,
 ) -> Iterator[Stack]:
     """Start a stack that runs `rendering`, and stop it whatever happens; it is not ready yet.
 
-    `edits` break it on purpose; without them it runs unchanged.
+    `edits` break it on purpose; without them it runs unchanged. It has new keys and a simulated Azure of its own, or
+    shares `keys` and `simulator` with another stack, as replicas do.
     """
     settings = rendering.settings
-    keys = generate_keys(settings)
+    keys = keys or generate_keys(settings)
     with contextlib.ExitStack() as undo:
-        simulator = undo.enter_context(
-            start_simulator(describe_simulator(settings, keys.azure), host=launcher.host_address)
-        )
+        simulator = simulator or undo.enter_context(_start_own_simulator(settings, keys, launcher))
         endpoint = launcher.url_for_parts(simulator.url)
         litellm = launcher.start_litellm(
             command_litellm(root, rendering.texts[LITELLM], endpoint, keys, edits), port=port
         )
         undo.callback(litellm.stop)
         edge = launcher.start_edge(
-            command_envoy(root, rendering.texts[ENVOY], keys, edits), litellm.reference
+            command_envoy(
+                root, rendering.texts[ENVOY], keys, edits, settings.scale.termination_grace_seconds
+            ),
+            litellm.reference,
         )
         undo.callback(edge.stop)
         yield Stack(rendering, keys, launcher, simulator, litellm, edge, tuple(edits))
+
+
+@contextlib.contextmanager
+def _start_own_simulator(settings: Settings, keys: GatewayKeys, launcher: Launcher) -> Iterator[Addresses]:
+    config = describe_simulator(settings, keys.azure)
+    with start_simulator(config, host=launcher.host_address) as process:
+        yield Addresses(process.url, process.control_url)
 
 
 def describe_simulator(settings: Settings, api_key: str) -> SimulatorConfig:

@@ -15,6 +15,7 @@ import httpx
 import pytest
 from rich.console import Console
 
+from aigateway.acceptance.calling import call_pytest
 from aigateway.acceptance.features import ScenarioKey
 from aigateway.acceptance.plugin import read_key, read_result
 from aigateway.acceptance.results import ScenarioResult
@@ -133,7 +134,7 @@ class _Lane:
         path = self.folder / "stack.json"
         path.touch(mode=0o600)
         path.write_text(reference.model_dump_json())
-        code = pytest.main(
+        code = call_pytest(
             [
                 str(self.root / "features"),
                 f"--rootdir={self.root}",
@@ -144,7 +145,7 @@ class _Lane:
                 f"--stack={path}",
                 f"--basetemp={self.folder / 'scenarios'}",
             ],
-            plugins=[collector],
+            [collector],
         )
         if code == pytest.ExitCode.INTERRUPTED:
             raise KeyboardInterrupt

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
+from aigateway.rendering import body, stumbles
+from aigateway.rendering.access_log import LogField, list_fields
 from aigateway.settings.model import RateLimit, Settings
 from aigateway.settings.values import ENDPOINTS, Endpoint
 
@@ -22,6 +24,10 @@ FALLBACK_RETRY_AFTER_SECONDS = 5
 
 #: Seconds that the edge waits longer than LiteLLM, so that LiteLLM's own, clearer, time-out comes first.
 PATIENCE_SECONDS = 10
+
+#: Azure takes 300,000 tokens in a request for embeddings, which as text or as numbers is less than this. LiteLLM looks
+#: at every item by itself: an array of a million holds it for half a minute.
+INDEXING_BODY_LIMIT_MIB = 2
 
 _RESPONSE_ID = "[A-Za-z0-9_=-]+"
 
@@ -78,13 +84,16 @@ class ClientKey:
 
 @dataclass(frozen=True)
 class Reply:
-    """What Envoy answers by itself, chosen by status or by response flag."""
+    """What Envoy answers by itself, chosen by the status that it would have answered, which is `status` too unless
+    `instead_of` says otherwise, by response flag, or by a header that the edge has put into the request."""
 
     status: int
     message: str
     type: str
     code: str
     flag: str = ""
+    header: str = ""
+    instead_of: int = 0
     retry_after_seconds: int = 0
 
 
@@ -99,7 +108,9 @@ class Edge:
     replies: tuple[Reply, ...]
     retried_statuses: tuple[int, ...]
     retried_header_values: str
+    log_fields: tuple[LogField, ...]
     body_limit_bytes: int
+    indexing_body_limit_bytes: int
     idle_seconds: int
     fallback_retry_after_seconds: int
     backoff_base_seconds: float
@@ -130,7 +141,9 @@ def derive_edge(settings: Settings) -> Edge:
         replies=_derive_replies(settings, buckets),
         retried_statuses=RETRIED_STATUSES,
         retried_header_values=", ".join(f"'{status}'" for status in RETRIED_STATUSES),
+        log_fields=list_fields(settings.environment),
         body_limit_bytes=settings.request_body_limit_mib * 1024**2,
+        indexing_body_limit_bytes=_derive_indexing_limit_mib(settings) * 1024**2,
         idle_seconds=settings.timeouts.stream_idle_seconds + PATIENCE_SECONDS,
         fallback_retry_after_seconds=FALLBACK_RETRY_AFTER_SECONDS,
         backoff_base_seconds=_round_duration(settings.retries.backoff_base_seconds),
@@ -141,6 +154,10 @@ def derive_edge(settings: Settings) -> Edge:
 def _round_duration(seconds: float) -> float:
     """Whole milliseconds, at least one: Envoy's least back-off, and it reads no more than nine decimals."""
     return max(round(seconds, 3), 0.001)
+
+
+def _derive_indexing_limit_mib(settings: Settings) -> int:
+    return min(INDEXING_BODY_LIMIT_MIB, settings.request_body_limit_mib)
 
 
 def _derive_cluster(settings: Settings, endpoint: Endpoint) -> Cluster:
@@ -174,9 +191,13 @@ def _derive_routes(settings: Settings) -> tuple[Route, ...]:
 
 def _derive_buckets(settings: Settings) -> Iterator[Bucket]:
     for endpoint in ENDPOINTS:
-        yield _derive_bucket(settings, endpoint, settings.endpoint_limit(endpoint))
+        whole = _derive_bucket(settings, endpoint, settings.endpoint_limit(endpoint))
+        yield whole
         for client in settings.clients:
-            yield _derive_bucket(settings, endpoint, settings.client_limit(client, endpoint), client.name)
+            own = _derive_bucket(settings, endpoint, settings.client_limit(client, endpoint), client.name)
+            # Of the buckets that a request meets, Envoy asks the slowest first, and of equal ones the route's first.
+            # So the client's refuses before the endpoint's has given anything away.
+            yield replace(own, refill_per_minute=min(own.refill_per_minute, whole.refill_per_minute))
 
 
 def _derive_bucket(settings: Settings, endpoint: Endpoint, limit: RateLimit, client: str = "") -> Bucket:
@@ -198,7 +219,37 @@ def _derive_replies(settings: Settings, buckets: tuple[Bucket, ...]) -> tuple[Re
             retry_after_seconds=1,
         ),
         Reply(
-            400, "The gateway cannot read this request: check its path and headers.", invalid, "bad_request"
+            400,
+            "The request has a field that is not of OpenAI's API and would change how this gateway calls the model, "
+            "such as api_key, api_version, extra_headers, timeout or num_retries. Leave it out.",
+            invalid,
+            "field_refused",
+            header=body.REFUSED_HEADER,
+        ),
+        Reply(
+            400,
+            "The body must be a JSON object that names one model in 'model', sent as Content-Type: application/json.",
+            invalid,
+            "invalid_body",
+            instead_of=403,
+        ),
+        Reply(
+            400,
+            "The gateway could not work with this request: a field has a type or a value that does not fit.",
+            invalid,
+            "invalid_request",
+            instead_of=stumbles.STUMBLED_STATUS,
+        ),
+        # The second is what Envoy says of a transfer coding that it does not know: to try again would not help.
+        *(
+            Reply(
+                400,
+                "The gateway cannot read this request: check its path and headers.",
+                invalid,
+                "bad_request",
+                instead_of=status,
+            )
+            for status in (400, 501)
         ),
         Reply(
             401,
@@ -217,13 +268,14 @@ def _derive_replies(settings: Settings, buckets: tuple[Bucket, ...]) -> tuple[Re
         Reply(408, "The request did not arrive in time.", invalid, "request_timeout"),
         Reply(
             413,
-            f"The request is larger than the {settings.request_body_limit_mib} MiB that this gateway takes.",
+            f"The request is larger than the {settings.request_body_limit_mib} MiB that this gateway takes, or than "
+            f"{_derive_indexing_limit_mib(settings)} MiB for embeddings.",
             invalid,
             "request_too_large",
         ),
         Reply(
             426,
-            "This gateway speaks HTTP, not WebSocket: send POST /v1/responses.",
+            "This gateway speaks HTTP/1.1 and no WebSocket: send POST /v1/responses.",
             invalid,
             "upgrade_refused",
         ),

@@ -20,6 +20,7 @@ import yaml
 from aigateway.errors import RenderError
 from aigateway.files import write_atomically
 from aigateway.names import Names
+from aigateway.rendering import body, stumbles
 from aigateway.rendering.edge import derive_edge
 from aigateway.settings.loading import load_environment
 from aigateway.settings.model import Settings
@@ -119,7 +120,14 @@ def render_settings(root: Path, settings: Settings) -> Rendering:
         keep_trailing_newline=True,
     )
     templates.filters["tojson"] = _to_json
-    context = {"settings": settings, "names": Names(settings), "edge": derive_edge(settings)}
+    templates.filters["toyaml"] = _to_yaml
+    context = {
+        "settings": settings,
+        "names": Names(settings),
+        "edge": derive_edge(settings),
+        "body": body,
+        "stumbles": stumbles,
+    }
     texts = {name: _render(templates, name, context) for name in FILE_NAMES}
     return Rendering(settings, folder, texts)
 
@@ -127,6 +135,11 @@ def render_settings(root: Path, settings: Settings) -> Rendering:
 def _to_json(value: object) -> str:
     """A JSON value, which is a YAML value too; Jinja's own `tojson` escapes for HTML."""
     return json.dumps(value, ensure_ascii=False)
+
+
+def _to_yaml(value: object) -> str:
+    """A block of YAML, for what is too large for a line."""
+    return yaml.safe_dump(value, sort_keys=False, width=1000).rstrip()
 
 
 def _render(templates: jinja2.Environment, name: str, context: dict[str, object]) -> str:

@@ -6,7 +6,7 @@
     subject                             one environment's files, read; what a rule looks at
     rule                                what a rule is
     deployments, refusals               rules on litellm.yaml
-    doors, limits, identity, retries, privacy   rules on envoy.yaml
+    doors, limits, identity, bodies, retries, privacy   rules on envoy.yaml
     images, secrets, start              rules on what belongs to both
     catalogue, report                   all of them; what they found, and the page about them
 

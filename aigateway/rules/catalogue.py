@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import ModuleType
 
 from aigateway.rules import (
+    bodies,
     deployments,
     doors,
     identity,
@@ -15,10 +16,24 @@ from aigateway.rules import (
     retries,
     secrets,
     start,
+    stumbling,
 )
 from aigateway.rules.rule import Rule
 
-_MODULES = (deployments, refusals, doors, limits, identity, retries, privacy, images, secrets, start)
+_MODULES = (
+    deployments,
+    refusals,
+    doors,
+    limits,
+    identity,
+    bodies,
+    stumbling,
+    retries,
+    privacy,
+    images,
+    secrets,
+    start,
+)
 _FIRST = ("LL", "EN", "GW")
 
 

@@ -256,7 +256,7 @@ def dropped_parameters(config: LiteLLMConfig, _settings: Settings) -> Iterator[C
     source="LiteLLM 1.106.2: __init__.py:587, DEFAULT_REQUEST_TIMEOUT_SECONDS",
 ).on_litellm
 def timeouts(config: LiteLLMConfig, settings: Settings) -> Iterator[Complaint]:
-    """Each deployment waits as long as the settings say."""
+    """Each deployment waits as long as the settings say, also inside a stream."""
     seconds = {
         "responses": settings.timeouts.responses_seconds,
         "embeddings": settings.timeouts.embeddings_seconds,
@@ -269,6 +269,9 @@ def timeouts(config: LiteLLMConfig, settings: Settings) -> Iterator[Complaint]:
                 f"{place}.litellm_params.timeout",
                 f"must be above 0 and at most {allowed}, the settings' own",
             )
+        silence = settings.timeouts.stream_idle_seconds
+        if expected.endpoint == "responses" and deployment.litellm_params.stream_timeout != silence:
+            yield f"{place}.litellm_params.stream_timeout", f"must be {silence}, the settings' own"
 
 
 @rule(
@@ -306,3 +309,31 @@ def message_logging(config: LiteLLMConfig, _settings: Settings) -> Iterator[Comp
                 f"litellm_settings.callbacks[{index}]",
                 f"is '{name}'; only prometheus, which counts, is allowed",
             )
+
+
+@rule(
+    "LL021",
+    "a deployment with a price",
+    reason="LiteLLM adds what it thinks that an answer cost to the usage in a stream, where OpenAI's API has no such "
+    "field and clients have no business",
+    source="measured with LiteLLM 1.106.2; its responses/streaming_iterator.py, stamp_responses_usage_cost",
+).on_litellm
+def prices(config: LiteLLMConfig, _settings: Settings) -> Iterator[Complaint]:
+    """Every price is 0, which LiteLLM does not show."""
+    for index, deployment in enumerate(config.model_list):
+        for name in ("input_cost_per_token", "output_cost_per_token"):
+            if getattr(deployment.litellm_params, name) != 0:
+                yield f"model_list[{index}].litellm_params.{name}", "must be 0"
+
+
+@rule(
+    "LL020",
+    "a request to Azure that outlives its client",
+    reason="LiteLLM waits to the end for an answer whose client left before its first byte: Azure's tokens and quota "
+    "are spent on nobody, past the edge's limit on parallel requests",
+    source="measured with LiteLLM 1.106.2; its proxy/_types.py:2987, cancel_on_disconnect (off by default)",
+).on_litellm
+def cancelled_requests(config: LiteLLMConfig, _settings: Settings) -> Iterator[Complaint]:
+    """A client that leaves takes its request with it."""
+    if config.general_settings.cancel_on_disconnect is not True:
+        yield "general_settings.cancel_on_disconnect", "must be true"

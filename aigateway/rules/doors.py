@@ -19,7 +19,22 @@ from aigateway.rules.served import (
 from aigateway.rules.subject import Subject
 from aigateway.settings.model import Settings
 
-FILTER_ORDER = ("api_key_auth", "local_ratelimit", "buffer", "header_mutation", "router")
+FILTER_ORDER = (
+    "api_key_auth",
+    "local_ratelimit",
+    "buffer",
+    "transform",
+    "rbac",
+    "header_mutation",
+    "header_to_metadata",
+    "sse_to_metadata",
+    "custom_response",
+    "match_delegate",
+    "router",
+)
+
+#: What Envoy can be told about itself: this, and nothing else.
+STRICT = {"envoy.reloadable_features.strict_chunk_parsing": True}
 
 
 def list_routes(config: EnvoyConfig) -> Iterator[tuple[str, Route, Served | None]]:
@@ -80,11 +95,13 @@ def single_entrance(config: EnvoyConfig, _settings: Settings) -> Iterator[Compla
     "EN004",
     "filters missing, twice, or in another order",
     reason="the key is checked before anything is counted, so that strangers use up nobody's limit; the client's name "
-    "that the limit counts by comes from the key; LiteLLM's key is put in after the client's was checked",
+    "that the limit counts by comes from the key; LiteLLM's key is put in when the client's and the body were "
+    "checked; answers go through them backwards, so what the log needs of LiteLLM's headers is noted before it is "
+    "taken away",
     source="www.envoyproxy.io/docs/envoy/v1.40.0/intro/arch_overview/http/http_filters",
 ).on_envoy
 def filter_order(config: EnvoyConfig, _settings: Settings) -> Iterator[Complaint]:
-    """The five filters, each once, in their order."""
+    """The filters, each once, in their order."""
     for manager in config.managers:
         if manager.filter_names != FILTER_ORDER:
             yield (
@@ -194,11 +211,12 @@ def open_routes(config: EnvoyConfig, _settings: Settings) -> Iterator[Complaint]
 @rule(
     "EN015",
     "a route with a filter turned off",
-    reason="without its filter a route has no limit, no largest body, or sends the client's own headers to LiteLLM",
+    reason="without its filter a route has no limit, no largest body, or sends what a client chooses to LiteLLM",
     source="the PRD, FR5 and NFR2; www.envoyproxy.io/docs/envoy/v1.40.0/intro/arch_overview/http/http_filters",
 ).on_envoy
 def disabled_filters(config: EnvoyConfig, _settings: Settings) -> Iterator[Complaint]:
-    """The other filters hold for every route; the 426 would wait for the end of a body that never ends."""
+    """The other filters hold for every route; the 426 would wait for the end of a body that never ends, and what
+    is not served is no matter of its body."""
     return _find_disabled(config, FILTER_ORDER[1:])
 
 
@@ -228,6 +246,22 @@ def _judge_paths(manager: ConnectionManager) -> Iterator[Complaint]:
         yield "merge_slashes", "must be true"
     if manager.path_with_escaped_slashes_action != "REJECT_REQUEST":
         yield "path_with_escaped_slashes_action", "must be REJECT_REQUEST"
+
+
+@rule(
+    "EN018",
+    "more of HTTP than clients speak",
+    reason="each version has ways of its own to hide a request in another; without the switch Envoy takes what stands "
+    "between a chunk and the end of its line for nothing, and who stands before it may take it for a request",
+    source="measured with Envoy 1.40.0; RFC 9112, section 7.1",
+).on_envoy
+def http_versions(config: EnvoyConfig, _settings: Settings) -> Iterator[Complaint]:
+    """HTTP/1.1 alone, read strictly."""
+    for manager in config.managers:
+        if manager.codec_type != "HTTP1":
+            yield "codec_type", "must be HTTP1"
+    if config.switches != STRICT:
+        yield "layered_runtime", f"must set {', '.join(STRICT)} to true, and nothing else"
 
 
 @rule(

@@ -33,6 +33,20 @@ class Address(Part):
 # --- HTTP filters
 
 
+class Pattern(Part):
+    """A regular expression for the whole value."""
+
+    regex: str
+
+
+class StringMatch(Part):
+    """What a header's value must be."""
+
+    exact: str | None = None
+    safe_regex: Pattern | None = None
+    ignore_case: bool = False
+
+
 class Credential(Part):
     """A client's key."""
 
@@ -168,9 +182,16 @@ class Mutation(Part):
     remove_on_match: RemoveOnMatch | None = None
 
 
-class Mutations(Part):
-    """What is done to the headers of requests and of answers."""
+class ParameterRemoval(Part):
+    """A query parameter to take away."""
 
+    remove: str
+
+
+class Mutations(Part):
+    """What is done to the headers of requests and of answers, and to a request's query."""
+
+    query_parameter_mutations: Items[ParameterRemoval] = ()
     request_mutations: Items[Mutation] = ()
     response_mutations: Items[Mutation] = ()
 
@@ -182,6 +203,168 @@ class HeaderMutation(Part):
         "type.googleapis.com/envoy.extensions.filters.http.header_mutation.v3.HeaderMutation"
     ] = Field(alias="@type")
     mutations: Mutations = Mutations()
+
+
+class Transformation(Part):
+    """Headers that are set from what a body says."""
+
+    headers_mutations: Items[Mutation] = ()
+
+
+class Transform(Part):
+    """What the edge reads in a request's body."""
+
+    type_url: Literal["type.googleapis.com/envoy.extensions.filters.http.transform.v3.TransformConfig"] = (
+        Field(alias="@type")
+    )
+    request_transformation: Transformation
+
+
+class HeaderCondition(Part):
+    """A header that must be there, must not, or must have a value of some form."""
+
+    name: str
+    present_match: bool | None = None
+    string_match: StringMatch | None = None
+    treat_missing_header_as_empty: bool = False
+
+
+class Permission(Part):
+    """One condition."""
+
+    header: HeaderCondition
+
+
+class Permissions(Part):
+    """Conditions that must all hold."""
+
+    rules: Items[Permission]
+
+
+class AndRules(Part):
+    """Conditions that must all hold, under the name that Envoy gives them."""
+
+    and_rules: Permissions
+
+
+class Principal(Part):
+    """Whom a policy is about: everybody, since who it is was asked before."""
+
+    any: Literal[True]
+
+
+class Policy(Part):
+    """Whoever, with whatever fits one of the permissions."""
+
+    principals: Items[Principal]
+    permissions: Items[AndRules]
+
+    @property
+    def conditions(self) -> tuple[frozenset[HeaderCondition], ...]:
+        """The conditions of each permission."""
+        return tuple(frozenset(rule.header for rule in each.and_rules.rules) for each in self.permissions)
+
+
+class Policies(Part):
+    """A body, or none."""
+
+    body: Policy
+    no_body: Policy = Field(alias="no-body")
+
+
+class RbacRules(Part):
+    """What is let through: whatever fits one of the policies."""
+
+    action: Literal["ALLOW"]
+    policies: Policies
+
+
+class Rbac(Part):
+    """Which bodies LiteLLM may see."""
+
+    type_url: Literal["type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC"] = Field(alias="@type")
+    rules: RbacRules
+
+
+class Note(Part):
+    """Something that is remembered of an answer, under a name: a fixed value, or what was found."""
+
+    metadata_namespace: str
+    key: str
+    value: str | None = None
+
+
+class HeaderNote(Part):
+    """What is noted when an answer has a header."""
+
+    header: str
+    on_header_present: Note
+
+
+class HeaderToMetadata(Part):
+    """Notes from headers."""
+
+    type_url: Literal["type.googleapis.com/envoy.extensions.filters.http.header_to_metadata.v3.Config"] = (
+        Field(alias="@type")
+    )
+    response_rules: Items[HeaderNote] = ()
+
+
+class Selector(Part):
+    """A key on the way to a value."""
+
+    key: str
+
+
+class ValueNote(Part):
+    """What is noted when an event or an answer has a value, and when it has none."""
+
+    selectors: Items[Selector]
+    on_present: Note
+    on_missing: Note | None = None
+
+    @property
+    def path(self) -> str:
+        """Where the value stands."""
+        return ".".join(selector.key for selector in self.selectors)
+
+
+class ParserRule(Part):
+    """A rule of the parser of events."""
+
+    rule: ValueNote
+
+
+class JsonContentParser(Part):
+    """Reads an event as JSON."""
+
+    type_url: Literal["type.googleapis.com/envoy.extensions.content_parsers.json.v3.JsonContentParser"] = (
+        Field(alias="@type")
+    )
+    rules: Items[ParserRule]
+
+
+class ContentParser(Part):
+    """The parser of events."""
+
+    name: Literal["envoy.content_parsers.json"]
+    typed_config: JsonContentParser
+
+
+class StreamRules(Part):
+    """What is read of a stream's events, and of how large ones."""
+
+    max_event_size: int = 8192
+    content_parser: ContentParser
+
+
+class SseToMetadata(Part):
+    """Notes from streams."""
+
+    type_url: Literal[
+        "type.googleapis.com/envoy.extensions.filters.http.sse_to_metadata.v3.SseToMetadata"
+    ] = Field(alias="@type")
+    response_rules: StreamRules
 
 
 class Router(Part):
@@ -221,6 +404,89 @@ class HeaderMutationFilter(Part):
     typed_config: HeaderMutation
 
 
+class CustomResponse(Part):
+    """Which answers are replaced, and by what."""
+
+    type_url: Literal[
+        "type.googleapis.com/envoy.extensions.filters.http.custom_response.v3.CustomResponse"
+    ] = Field(alias="@type")
+    custom_response_matcher: dict[str, object]
+
+
+class ValueNotes(Part):
+    """What is noted of an answer's body."""
+
+    rules: Items[ValueNote]
+
+
+class JsonToMetadata(Part):
+    """Notes from answers."""
+
+    type_url: Literal[
+        "type.googleapis.com/envoy.extensions.filters.http.json_to_metadata.v3.JsonToMetadata"
+    ] = Field(alias="@type")
+    response_rules: ValueNotes
+
+
+class JsonToMetadataFilter(Part):
+    """The filter that reads answers, as long as it is not told to skip them."""
+
+    name: Literal["envoy.filters.http.json_to_metadata"]
+    typed_config: JsonToMetadata
+
+
+class MatchDelegate(Part):
+    """A filter for some answers only, and what it skips."""
+
+    type_url: Literal["type.googleapis.com/envoy.extensions.common.matching.v3.ExtensionWithMatcher"] = Field(
+        alias="@type"
+    )
+    xds_matcher: dict[str, object]
+    extension_config: JsonToMetadataFilter
+
+
+class TransformFilter(Part):
+    """The filter that reads bodies."""
+
+    name: Literal["envoy.filters.http.transform"]
+    typed_config: Transform
+
+
+class RbacFilter(Part):
+    """The filter that refuses them."""
+
+    name: Literal["envoy.filters.http.rbac"]
+    typed_config: Rbac
+
+
+class HeaderToMetadataFilter(Part):
+    """The filter that notes headers."""
+
+    name: Literal["envoy.filters.http.header_to_metadata"]
+    typed_config: HeaderToMetadata
+
+
+class SseToMetadataFilter(Part):
+    """The filter that notes how a stream ended."""
+
+    name: Literal["envoy.filters.http.sse_to_metadata"]
+    typed_config: SseToMetadata
+
+
+class CustomResponseFilter(Part):
+    """The filter that replaces answers."""
+
+    name: Literal["envoy.filters.http.custom_response"]
+    typed_config: CustomResponse
+
+
+class MatchDelegateFilter(Part):
+    """The filter around the one that reads answers."""
+
+    name: Literal["envoy.filters.http.match_delegate"]
+    typed_config: MatchDelegate
+
+
 class RouterFilter(Part):
     """The filter that sends on, always the last."""
 
@@ -229,26 +495,22 @@ class RouterFilter(Part):
 
 
 HttpFilter = Annotated[
-    ApiKeyAuthFilter | LocalRateLimitFilter | BufferFilter | HeaderMutationFilter | RouterFilter,
+    ApiKeyAuthFilter
+    | LocalRateLimitFilter
+    | BufferFilter
+    | TransformFilter
+    | RbacFilter
+    | HeaderMutationFilter
+    | HeaderToMetadataFilter
+    | SseToMetadataFilter
+    | CustomResponseFilter
+    | MatchDelegateFilter
+    | RouterFilter,
     Field(discriminator="name"),
 ]
 
 
 # --- routes
-
-
-class Pattern(Part):
-    """A regular expression for the whole value."""
-
-    regex: str
-
-
-class StringMatch(Part):
-    """What a header's value must be."""
-
-    exact: str | None = None
-    safe_regex: Pattern | None = None
-    ignore_case: bool = False
 
 
 class HeaderMatch(Part):
@@ -258,6 +520,10 @@ class HeaderMatch(Part):
     string_match: StringMatch
 
 
+class Tunnels(Part):
+    """Requests for a tunnel, every one."""
+
+
 class RouteMatch(Part):
     """The requests that a route takes."""
 
@@ -265,6 +531,7 @@ class RouteMatch(Part):
     prefix: str | None = None
     path_separated_prefix: str | None = None
     safe_regex: Pattern | None = None
+    connect_matcher: Tunnels | None = None
     headers: Items[HeaderMatch] = ()
 
 
@@ -343,10 +610,25 @@ class DirectResponse(Part):
 
 
 class FilterOverride(Part):
-    """What a route changes about a filter; only that it is off."""
+    """What a route changes about a filter: that it is off."""
 
     type_url: Literal["type.googleapis.com/envoy.config.route.v3.FilterConfig"] = Field(alias="@type")
     disabled: bool = False
+
+
+class BufferLimit(Part):
+    """How large a request may be."""
+
+    max_request_bytes: int
+
+
+class BufferOverride(Part):
+    """What a route changes about the filter that weighs: how large a request may be here."""
+
+    type_url: Literal["type.googleapis.com/envoy.extensions.filters.http.buffer.v3.BufferPerRoute"] = Field(
+        alias="@type"
+    )
+    buffer: BufferLimit
 
 
 class Route(Part):
@@ -356,7 +638,9 @@ class Route(Part):
     match: RouteMatch
     route: RouteAction | None = None
     direct_response: DirectResponse | None = None
-    typed_per_filter_config: dict[str, FilterOverride] = Field(default_factory=dict)
+    typed_per_filter_config: dict[
+        str, Annotated[FilterOverride | BufferOverride, Field(discriminator="type_url")]
+    ] = Field(default_factory=dict)
 
     @property
     def disabled_filters(self) -> tuple[str, ...]:
@@ -364,7 +648,16 @@ class Route(Part):
         return tuple(
             name.removeprefix(FILTER_PREFIX)
             for name, override in self.typed_per_filter_config.items()
-            if override.disabled
+            if isinstance(override, FilterOverride) and override.disabled
+        )
+
+    @property
+    def body_limits(self) -> tuple[int, ...]:
+        """The largest request that the route takes, where it says so."""
+        return tuple(
+            override.buffer.max_request_bytes
+            for override in self.typed_per_filter_config.values()
+            if isinstance(override, BufferOverride)
         )
 
 
@@ -408,17 +701,25 @@ class AccessLog(Part):
     typed_config: StdoutAccessLog
 
 
+class CidrRange(Part):
+    """A range of addresses."""
+
+    address_prefix: str
+    prefix_len: int | None = None
+
+
 class InternalAddresses(Part):
-    """Who counts as a friend."""
+    """Who counts as a friend; with no range at all, everybody with a private address does."""
 
     unix_sockets: bool = False
+    cidr_ranges: Items[CidrRange] = ()
 
 
 class HttpOptions(Part):
     """Options of the HTTP protocol."""
 
     headers_with_underscores_action: str | None = None
-    idle_timeout: str | None = None
+    max_requests_per_connection: int | None = None
 
 
 class UpgradeConfig(Part):
@@ -450,6 +751,7 @@ class ConnectionManager(Part):
         "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
     ] = Field(alias="@type")
     stat_prefix: str
+    codec_type: str = "AUTO"
     server_name: str | None = None
     use_remote_address: bool = False
     skip_xff_append: bool = False
@@ -496,6 +798,65 @@ class ConnectionManager(Part):
     def buffers(self) -> tuple[Buffer, ...]:
         """The filters that weigh."""
         return tuple(each.typed_config for each in self.http_filters if isinstance(each, BufferFilter))
+
+    @property
+    def body_notes(self) -> tuple[Mutation, ...]:
+        """What is noted of a request's body."""
+        return tuple(
+            step
+            for each in self.http_filters
+            if isinstance(each, TransformFilter)
+            for step in each.typed_config.request_transformation.headers_mutations
+        )
+
+    @property
+    def allowed_bodies(self) -> tuple[Policies, ...]:
+        """What a body must be to be let through."""
+        return tuple(
+            each.typed_config.rules.policies for each in self.http_filters if isinstance(each, RbacFilter)
+        )
+
+    @property
+    def removed_parameters(self) -> tuple[str, ...]:
+        """What is taken away from a request's query."""
+        return tuple(
+            parameter.remove
+            for each in self._header_mutations()
+            for parameter in each.mutations.query_parameter_mutations
+        )
+
+    @property
+    def header_notes(self) -> tuple[HeaderNote, ...]:
+        """What is noted of an answer's headers."""
+        return tuple(
+            note
+            for each in self.http_filters
+            if isinstance(each, HeaderToMetadataFilter)
+            for note in each.typed_config.response_rules
+        )
+
+    @property
+    def replaced_answers(self) -> tuple[dict[str, object], ...]:
+        """Which answers are replaced."""
+        return tuple(
+            each.typed_config.custom_response_matcher
+            for each in self.http_filters
+            if isinstance(each, CustomResponseFilter)
+        )
+
+    @property
+    def answer_readers(self) -> tuple[MatchDelegate, ...]:
+        """What is read of which answers."""
+        return tuple(each.typed_config for each in self.http_filters if isinstance(each, MatchDelegateFilter))
+
+    @property
+    def stream_rules(self) -> tuple[StreamRules, ...]:
+        """What is noted of a stream."""
+        return tuple(
+            each.typed_config.response_rules
+            for each in self.http_filters
+            if isinstance(each, SseToMetadataFilter)
+        )
 
     @property
     def request_mutations(self) -> tuple[Mutation, ...]:
@@ -627,10 +988,37 @@ class StaticResources(Part):
     clusters: Items[Cluster]
 
 
+class MemoryAllocator(Part):
+    """How much memory that is not used any more goes back to the machine each second."""
+
+    bytes_to_release: int
+
+
+class RuntimeLayer(Part):
+    """Switches of Envoy's own."""
+
+    name: str
+    static_layer: dict[str, bool]
+
+
+class LayeredRuntime(Part):
+    """All switches of Envoy's own that are not left as they are."""
+
+    layers: Items[RuntimeLayer]
+
+
 class EnvoyConfig(Part):
     """A whole envoy.yaml."""
 
     static_resources: StaticResources
+    memory_allocator_manager: MemoryAllocator | None = None
+    layered_runtime: LayeredRuntime | None = None
+
+    @property
+    def switches(self) -> dict[str, bool]:
+        """The switches of Envoy's own that are set."""
+        layers = self.layered_runtime.layers if self.layered_runtime else ()
+        return {name: value for layer in layers for name, value in layer.static_layer.items()}
 
     @property
     def managers(self) -> tuple[ConnectionManager, ...]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from aigateway.rules.envoy_config import ApiKeyAuth, EnvoyConfig, Mutation
+from aigateway.rendering import body
+from aigateway.rules.envoy_config import ApiKeyAuth, CidrRange, EnvoyConfig, Mutation
 from aigateway.rules.limits import CLIENT_HEADER
 from aigateway.rules.rule import Complaint, rule
 from aigateway.rules.subject import TerraformVariables
@@ -14,7 +15,11 @@ KEY_HEADERS = ("Authorization", "x-gateway-key")
 
 #: Headers in which a client sends a key of its own, or by which LiteLLM or Azure would take one.
 _CLIENT_KEY_HEADERS = ("x-gateway-key", "api-key", "x-api-key", "cookie")
+#: Headers that only the edge may set: whose key it was, and what it read in the body.
+_OWN_HEADERS = (CLIENT_HEADER, body.READ_HEADER, body.MODEL_HEADER, body.REFUSED_HEADER)
 _OVERWRITE = "OVERWRITE_IF_EXISTS_OR_ADD"
+#: An address for documentation only (RFC 5737).
+_NOBODY = CidrRange(address_prefix="192.0.2.1", prefix_len=32)
 _MASTER_KEY = "Bearer ${LITELLM_MASTER_KEY}"
 
 
@@ -143,10 +148,12 @@ def strangers(config: EnvoyConfig, _settings: Settings) -> Iterator[Complaint]:
     for manager in config.managers:
         if not manager.use_remote_address:
             yield "use_remote_address", "must be true"
-        if manager.internal_address_config is None or manager.internal_address_config.unix_sockets:
+        friends = manager.internal_address_config
+        if friends is None or friends.unix_sockets or friends.cidr_ranges != (_NOBODY,):
+            nobody = f"{_NOBODY.address_prefix}/{_NOBODY.prefix_len}"
             yield (
                 "internal_address_config",
-                "must be there, with unix_sockets: false and no ranges: unset, private addresses can count as trusted",
+                f"must have {nobody}, which is nobody's, as its only range: without one, private addresses are trusted",
             )
 
 
@@ -170,19 +177,20 @@ def upstreams(config: EnvoyConfig, _settings: Settings) -> Iterator[Complaint]:
 
 @rule(
     "EN036",
-    "a client's name that comes from the client",
-    reason="a request without a valid key would still stand in the access log, under whatever name it gives itself",
+    "a client's name, or a note on a body, that comes from the client",
+    reason="a request without a valid key would still stand in the access log, under whatever name it gives itself; "
+    "a body that the edge cannot read would pass for one that it has read",
     source="the PRD, NFR3; "
     "www.envoyproxy.io/docs/envoy/v1.40.0/configuration/http/http_conn_man/header_sanitizing",
 ).on_envoy
 def own_names(config: EnvoyConfig, _settings: Settings) -> Iterator[Complaint]:
-    """The header is taken away before anything looks at it; nothing is put in that early."""
+    """The headers are taken away before anything looks at them; nothing is put in that early."""
     place = "early_header_mutation_extensions"
     for manager in config.managers:
         steps = [
             step for each in manager.early_header_mutation_extensions for step in each.typed_config.mutations
         ]
-        yield from _judge_removals(place, steps, names=(CLIENT_HEADER,))
+        yield from _judge_removals(place, steps, names=_OWN_HEADERS)
         if any(step.append for step in steps):
             yield place, "must only remove headers"
 

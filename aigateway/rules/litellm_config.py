@@ -23,6 +23,8 @@ class DeploymentParameters(Part):
     drop_params: bool | None = None
     additional_drop_params: Items[str] = ()
     dimensions: int | None = None
+    input_cost_per_token: float | None = None
+    output_cost_per_token: float | None = None
     rpm: int | None = None
     tpm: int | None = None
     max_parallel_requests: int | None = None
@@ -68,6 +70,7 @@ class GeneralSettings(Part):
     """`general_settings`: of LiteLLM's proxy."""
 
     master_key: str | None = None
+    cancel_on_disconnect: bool = False
     max_in_flight_requests_per_worker: int | None = None
     max_queued_requests_per_worker: int | None = None
     admission_queue_timeout_seconds: float | None = None

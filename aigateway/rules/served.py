@@ -54,7 +54,7 @@ SERVED: tuple[Served, ...] = (
         open=True,
         without=frozenset({"api_key_auth"}),
     ),
-    Served("path /v1/responses", status=426, upgrade=True, without=frozenset({"buffer"})),
+    Served("path /v1/responses", status=426, upgrade=True, without=frozenset({"buffer", "transform"})),
     _serve("path /v1/responses", "POST", "responses"),
     _serve("path /v1/v1/responses", "POST", "responses", rewrite="/v1/responses"),
     _serve("regex /v1/responses/[A-Za-z0-9_=-]+", "GET DELETE", "responses"),
@@ -63,7 +63,8 @@ SERVED: tuple[Served, ...] = (
     _serve("path /v1/chat/completions", "POST", "responses"),
     _serve("path /v1/embeddings", "POST", "embeddings"),
     Served("path /v1/models", frozenset({"GET"}), "responses", retried=True),
-    Served("prefix /", status=404),
+    Served("tunnel", status=404, without=frozenset({"buffer", "transform", "rbac"})),
+    Served("prefix /", status=404, without=frozenset({"buffer", "transform", "rbac"})),
 )
 
 
@@ -81,7 +82,11 @@ def describe_match(match: RouteMatch) -> str:
         "path_separated_prefix": match.path_separated_prefix,
         "regex": match.safe_regex.regex if match.safe_regex else None,
     }
-    return ", ".join(f"{kind} {value}" for kind, value in kinds.items() if value is not None)
+    return ", ".join(
+        ("tunnel",)
+        if match.connect_matcher
+        else (f"{kind} {value}" for kind, value in kinds.items() if value is not None)
+    )
 
 
 def asks_for_upgrade(match: RouteMatch) -> bool:

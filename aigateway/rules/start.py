@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from aigateway.rules.rule import Complaint, rule
-from aigateway.rules.subject import Script
+from aigateway.rendering.renderer import ENVOY, LITELLM
+from aigateway.rules.rule import Complaint, Finding, rule
+from aigateway.rules.subject import PartName, Script, Subject
 
+_PARTS: dict[str, PartName] = {LITELLM: "litellm", ENVOY: "envoy"}
+_LARGEST_VARIABLE = 128 * 1024
 _CHECKED_KEYS = ("LITELLM_SALT_KEY", "LITELLM_MASTER_KEY", "AZURE_OPENAI_KEY")
 
 
@@ -83,3 +86,36 @@ def checked_values(script: Script) -> Iterator[Complaint]:
     """Each value's form is checked before it is put in."""
     if not script.has(r'^\s*check_value "\$name" "\$value"'):
         yield "check_value", 'must be called for each placeholder: check_value "$name" "$value"'
+
+
+@rule(
+    "GW025",
+    "an admin interface of Envoy's that others reach, or that shows keys",
+    reason="it ends Envoy for whoever asks, and its config dump shows every client's key",
+    source="www.envoyproxy.io/docs/envoy/v1.40.0/operations/admin",
+).on_script("envoy")
+def private_admin(script: Script) -> Iterator[Complaint]:
+    """On a port of the loopback, and only what stopping takes."""
+    if not script.has(r"^  address: \{socket_address: \{address: 127\.0\.0\.1, port_value: 0\}\}$"):
+        yield "admin.address", "must be a free port of 127.0.0.1"
+    paths = r"\{exact: /healthcheck/fail\}, \{exact: /drain_listeners\}, \{prefix: \"/stats\?filter=\"\}"
+    if not script.has(rf"^  allow_paths: \[{paths}\]'$"):
+        yield "admin.allow_paths", "must be what the script asks for, and nothing else"
+
+
+@rule(
+    "GW011",
+    "a config that is too large to be handed over",
+    reason="each part gets its config in an environment variable, and Linux starts no program with a longer one",
+    source="man 2 execve, MAX_ARG_STRLEN: 32 pages, so 128 KiB",
+).on_subject
+def config_size(subject: Subject) -> Iterator[Finding]:
+    """Name and config fit into one variable, with a byte for its end."""
+    for name, part in _PARTS.items():
+        size = len(f"{part.upper()}_CONFIG={subject.texts[name]}".encode()) + 1
+        if size > _LARGEST_VARIABLE:
+            yield Finding(
+                subject.files[name],
+                "(the whole file)",
+                f"takes {size} bytes of an environment variable, which holds {_LARGEST_VARIABLE}; have fewer clients",
+            )

@@ -186,7 +186,7 @@ Queue = Annotated[
     Field(
         gt=0,  # Envoy refuses even the first request of a connection to be made with 0
         le=10_000,
-        description="requests that wait when `parallel` is reached; those beyond are refused",
+        description="requests that wait when `parallel` is reached; those beyond are refused; not below `parallel`",
         json_schema_extra={"unit": "requests"},
     ),
 ]

@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
@@ -54,6 +54,8 @@ _AZURE_NAMES: dict[Operation, str] = {
     "other": "Other",
 }
 
+_WEB_PAGE = "<!doctype html><title>Sign in</title><p>Your session has expired."
+
 
 def create_app(config: SimulatorConfig, state: SimulatorState | None = None) -> Starlette:
     """The resource as an ASGI application; `state` is shared with the control plane."""
@@ -81,6 +83,23 @@ class _Nothing(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The server closes a connection whose application ends without an answer."""
+
+
+class _HungUp(Response):
+    """No answer, and the connection closed."""
+
+    async def __call__(self, scope: Scope, receive: Receive, _send: Send) -> None:
+        scope["state"]["hang_up"]()
+        await receive()
+
+
+class _CutAnswer(JSONResponse):
+    """The first half of an answer, and then the connection closed."""
+
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        half = self.body[: len(self.body) // 2]
+        await send({"type": "http.response.body", "body": half, "more_body": True})
 
 
 class _EventStream(Response):
@@ -186,8 +205,16 @@ class _DataPlane:
                 )
                 echo = _prompt_in(exchange) if fault.echo_prompt else None
                 raise refusals.failing(fault.status, echo, headers)
+            case faults.Filtered():
+                raise refusals.content_filtered()
             case faults.SlowFirstByte() if not await exchange.pause(fault.seconds):
                 return _Nothing()
+            case faults.HungUp():
+                return _HungUp()
+            case faults.EmptyBody():
+                return Response(media_type="application/json")
+            case faults.WebPage():
+                return HTMLResponse(_WEB_PAGE)
         return None
 
     def _throttled(
@@ -223,9 +250,7 @@ class _DataPlane:
         shown = self._keep(asked, response)
         if asked.stream:
             return _stream(response, exchange, fault, state.defect)
-        if isinstance(fault, faults.MalformedBody):
-            return _malformed(shown)
-        return JSONResponse(shown)
+        return _write(shown, fault)
 
     def _keep(self, asked: ResponsesRequest, response: Json) -> Json:
         """Store the response where asked to; gives what the answer shows of it: a background one is still
@@ -266,6 +291,8 @@ class _DataPlane:
 
     def _stored(self, request: Request) -> StoredResponse:
         stored = self._state.store.get(request.path_params["id"])
+        if stored is None and self._state.defect.confused:
+            stored = self._state.store.newest()
         if stored is None:
             raise refusals.response_not_found(request.path_params["id"])
         return stored
@@ -283,7 +310,7 @@ class _DataPlane:
         asked = read_embeddings_request(body, self._config.embeddings_dimensions)
         self._charge(exchange, asked.tokens)
         answered = self._state.defect.answer(build_embeddings(asked, self._config.embeddings_model))
-        return _malformed(answered) if isinstance(fault, faults.MalformedBody) else JSONResponse(answered)
+        return _write(answered, fault)
 
     async def _chat(self, request: Request, exchange: Exchange, _fault: Fault | None) -> Response:
         """What Azure answers for a model that only knows the Responses API."""
@@ -331,16 +358,27 @@ def _prompt_in(exchange: Exchange) -> str:
     return text_of(last) if isinstance(last, dict) else str(last)
 
 
-def _malformed(body: Json) -> Response:
-    """JSON that stops half-way, with a content-length that fits it."""
-    whole = json.dumps(body)
-    return Response(whole[: len(whole) // 2], media_type="application/json")
+def _write(answer: Json, fault: Fault | None) -> Response:
+    """An answer that is not streamed, with what the fault does to it."""
+    match fault:
+        case faults.MalformedBody():
+            # With a content-length that fits what is there.
+            whole = json.dumps(answer)
+            return Response(whole[: len(whole) // 2], media_type="application/json")
+        case faults.CutBody():
+            return _CutAnswer(answer)
+    return JSONResponse(answer)
 
 
 def _stream(response: Json, exchange: Exchange, fault: Fault | None, defect: Defect) -> Response:
-    cut = isinstance(fault, faults.CutStream)
+    cut = isinstance(fault, faults.CutStream) and not fault.cleanly
     events = defect.events(list(_events(response, fault)))
-    return _EventStream(_frames(events, exchange, fault), exchange, complete=not cut)
+    frames = _frames(events, exchange, fault)
+    return _EventStream(_hold_back(frames) if defect.held_back else frames, exchange, complete=not cut)
+
+
+async def _hold_back(frames: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield b"".join([data async for data in frames])
 
 
 async def _frames(events: list[Json], exchange: Exchange, fault: Fault | None) -> AsyncIterator[bytes]:
@@ -348,10 +386,11 @@ async def _frames(events: list[Json], exchange: Exchange, fault: Fault | None) -
     for number, event in enumerate(events):
         match fault:
             case faults.CutStream() if number == fault.after_events:
+                await exchange.pause(fault.seconds)
                 return
             case faults.SilentStream() if number == fault.after_events:
                 await exchange.pause(fault.seconds)
-            case faults.MalformedBody() if number == 1:
+            case faults.MalformedBody() if number == fault.event:
                 data = frame(event)
                 yield data[: len(data) // 2] + b"\n\n"
                 continue

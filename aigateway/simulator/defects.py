@@ -33,6 +33,8 @@ class Defect:
     events: Callable[[Events], Events] = _keep
     held_back: bool = False
     """Whether a stream is sent when all of it is there."""
+    confused: bool = False
+    """Whether a response that there is not is found all the same: somebody else's."""
 
 
 # --- what Azure understands
@@ -49,7 +51,7 @@ def _ignore_tool_results(body: Any) -> Any:
 
 
 def _without_output(item: Any) -> Any:
-    blank = isinstance(item, dict) and item.get("type") == "function_call_output"
+    blank = isinstance(item, dict) and item.get("type") in {"function_call_output", "custom_tool_call_output"}
     return {**item, "output": ""} if blank else item
 
 
@@ -146,6 +148,25 @@ def _drop_end(events: Events) -> Events:
     return events[:-1]
 
 
+def _say_complete_at_once(events: Events) -> Events:
+    """A stream begins by saying that it is complete, and never says that it failed."""
+    response = {**events[-1]["response"], "status": "completed", "error": None}
+    going_on = [event for event in events if event["type"] != "response.failed"]
+    numbered = enumerate([{"type": "response.completed", "response": response}, *going_on])
+    return [{**event, "sequence_number": number} for number, event in numbered]
+
+
+def _blur_errors(events: Events) -> Events:
+    """A stream that fails does not say why."""
+    vague = {"code": "server_error", "message": "Something went wrong."}
+    return [
+        {**event, "response": {**event["response"], "error": vague}}
+        if event["type"] == "response.failed"
+        else event
+        for event in events
+    ]
+
+
 #: By the name that the catalogue of sabotages uses.
 DEFECTS: Mapping[str, Defect] = {
     "old-answers": Defect(answer=_repeat_an_old_answer),
@@ -165,5 +186,8 @@ DEFECTS: Mapping[str, Defect] = {
     "stream-in-one-piece": Defect(events=_join_pieces),
     "stream-numbers-falling": Defect(events=_reverse_numbers),
     "stream-end-dropped": Defect(events=_drop_end),
+    "stream-complete-at-once": Defect(events=_say_complete_at_once),
+    "stream-errors-vague": Defect(events=_blur_errors),
     "stream-held-back": Defect(held_back=True),
+    "others-responses-found": Defect(confused=True),
 }

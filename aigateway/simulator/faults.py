@@ -47,6 +47,13 @@ class Failing(Scope):
 
 
 @dataclass(frozen=True)
+class Filtered(Scope):
+    """400 of Azure's content filter, which did not like the prompt."""
+
+    kind: Literal["filtered"] = field(default="filtered", kw_only=True)
+
+
+@dataclass(frozen=True)
 class SlowFirstByte(Scope):
     """Nothing at all for some seconds, then the usual answer."""
 
@@ -65,9 +72,12 @@ class SilentStream(Scope):
 
 @dataclass(frozen=True)
 class CutStream(Scope):
-    """A stream whose connection is closed after some events. Only streamed requests take it."""
+    """A stream that ends after some events, and some seconds: its connection is closed or, `cleanly`, the answer
+    ends as a whole one would. Only streamed requests take it."""
 
     after_events: int = 3
+    seconds: float = 0.0
+    cleanly: bool = False
     kind: Literal["cut_stream"] = field(default="cut_stream", kw_only=True)
 
 
@@ -82,9 +92,38 @@ class FailedStream(Scope):
 
 @dataclass(frozen=True)
 class MalformedBody(Scope):
-    """A 200 whose body is cut-off JSON, or, streamed, whose second event is."""
+    """A 200 whose body is cut-off JSON or, streamed, one of whose events is, by default the second."""
 
+    event: int = 1
     kind: Literal["malformed_body"] = field(default="malformed_body", kw_only=True)
+
+
+@dataclass(frozen=True)
+class CutBody(Scope):
+    """An answer of which half arrives before the connection is closed. Streamed requests do not take it."""
+
+    kind: Literal["cut_body"] = field(default="cut_body", kw_only=True)
+
+
+@dataclass(frozen=True)
+class EmptyBody(Scope):
+    """A 200 with nothing in it."""
+
+    kind: Literal["empty_body"] = field(default="empty_body", kw_only=True)
+
+
+@dataclass(frozen=True)
+class WebPage(Scope):
+    """A 200 that is a web page, as a proxy on the way may answer."""
+
+    kind: Literal["web_page"] = field(default="web_page", kw_only=True)
+
+
+@dataclass(frozen=True)
+class HungUp(Scope):
+    """The connection is closed with no answer."""
+
+    kind: Literal["hung_up"] = field(default="hung_up", kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -97,7 +136,17 @@ class Refused(Scope):
 
 StreamFault = SilentStream | CutStream | FailedStream
 Fault = (
-    Throttled | Failing | SlowFirstByte | SilentStream | CutStream | FailedStream | MalformedBody | Refused
+    Throttled
+    | Failing
+    | Filtered
+    | SlowFirstByte
+    | StreamFault
+    | MalformedBody
+    | CutBody
+    | EmptyBody
+    | WebPage
+    | HungUp
+    | Refused
 )
 FAULT_JSON: TypeAdapter[Fault] = TypeAdapter(Annotated[Fault, Field(discriminator="kind")])
 
@@ -117,7 +166,7 @@ class _Scripted:
     def fits(self, operation: Operation, streamed: bool, marked: Callable[[str], bool]) -> bool:
         if self.fault.operation not in ("any", operation):
             return False
-        if isinstance(self.fault, StreamFault) and not streamed:
+        if isinstance(self.fault, CutBody if streamed else StreamFault):
             return False
         return self.marker is None or marked(self.marker)
 

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from aigateway.errors import SimulatorError
 
@@ -30,6 +31,14 @@ class _Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+
+class _Protocol(HttpToolsProtocol):
+    """HTTP whose applications may close the connection instead of answering, which ASGI cannot say."""
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.scope["state"]["hang_up"] = self.transport.close
 
 
 class Listener:
@@ -61,7 +70,7 @@ class Listener:
             log_level="critical",
             lifespan="off",
             ws="none",
-            http="httptools",
+            http=_Protocol,
             backlog=_BACKLOG,
             server_header=False,
             timeout_graceful_shutdown=_FINISH_SECONDS,

@@ -273,6 +273,26 @@ def context_too_long() -> Refusal:
     )
 
 
+def content_filtered() -> Refusal:
+    """As documented (learn.microsoft.com/azure/foundry/openai/concepts/content-filter)."""
+    fine = {"filtered": False, "severity": "safe"}
+    violence = {"filtered": True, "severity": "medium"}
+    error = {
+        "message": "The response was filtered due to the prompt triggering Azure OpenAI's content management policy. "
+        "Please modify your prompt and retry. To learn more about our content filtering policies please read our "
+        "documentation: https://go.microsoft.com/fwlink/?linkid=2198766",
+        "type": None,
+        "param": "prompt",
+        "code": "content_filter",
+        "status": 400,
+        "innererror": {
+            "code": "ResponsibleAIPolicyViolation",
+            "content_filter_result": {"hate": fine, "self_harm": fine, "sexual": fine, "violence": violence},
+        },
+    }
+    return Refusal(400, {"error": error})
+
+
 def invalid_embedding_input() -> Refusal:
     return invalid_request(
         "'$.input' is invalid. Please check the API reference: https://platform.openai.com/docs/api-reference.",

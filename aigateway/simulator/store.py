@@ -47,6 +47,9 @@ class ResponseStore:
     def get(self, response_id: str) -> StoredResponse | None:
         return self._responses.get(response_id)
 
+    def newest(self) -> StoredResponse | None:
+        return next(reversed(self._responses.values()), None)
+
     def hold(self, response_id: str) -> None:
         """Treat a response as a background one that is still queued."""
         self._queued.add(response_id)

@@ -111,7 +111,23 @@ def test_junit_has_every_scenario(accepted: Accepted) -> None:
 
 def test_nothing_is_left_behind_but_the_result(accepted: Accepted) -> None:
     assert accepted.machine.find_leftovers() == []
-    assert sorted(path.name for path in accepted.folder.iterdir()) == ["junit.xml", "result.json"]
+    assert sorted(path.name for path in accepted.folder.iterdir()) == [
+        "cucumber.json",
+        "junit.xml",
+        "report.html",
+        "result.json",
+        "summary.md",
+    ]
+
+
+def test_the_reports_tell_of_every_scenario(accepted: Accepted) -> None:
+    scenarios = accepted.result.scenarios
+    page = (accepted.folder / "report.html").read_text()
+    assert page.count('<details class="story passed"') == len(scenarios)
+    assert "POST /v1/responses" in page
+    features = json.loads((accepted.folder / "cucumber.json").read_text())
+    assert sum(len(feature["elements"]) for feature in features) == len(scenarios)
+    assert (accepted.folder / "summary.md").read_text().startswith("## dev: conformant\n")
 
 
 def test_no_key_is_anywhere_in_it(accepted: Accepted) -> None:

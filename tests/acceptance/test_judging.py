@@ -5,122 +5,27 @@ The features are tiny and made here, one for each thing that can happen to a sce
 
 from __future__ import annotations
 
-import http.server
 import json
 import shlex
-import shutil
 import subprocess
 import sys
-import threading
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from conftest import PATIENCE_SECONDS, Machine, make_machine
+from tiny_features import KEY, Run, serve_gateway
 
 from aigateway.acceptance.results import RunResult, ScenarioResult, Verdict, is_conformant, list_requirements
 from aigateway.acceptance.run import Order, list_failures
-
-KEY = "sk-" + "Zz9" * 12
-
-STEPS = """
-pytest_plugins = ["aigateway.acceptance.plugin"]
-
-import os, pytest
-from pytest_bdd import given, then, parsers
-
-@given("nothing wrong")
-def _(target): pass
-
-@given(parsers.parse("nothing wrong with {thing}"))
-def _(target, thing): pass
-
-@given("a gateway that is wrong")
-def _(target): assert "gateway" == "wrong", f"the key was {target.key}"
-
-@given("a gateway that is wrong, shown with its key")
-def _(target):
-    print("printed:", target.key)
-    headers = {"Authorization": f"Bearer {target.key}"}
-    assert headers == {}
-
-@given("a harness that is wrong")
-def _(target): raise LookupError("our own mistake")
-
-@given("a harness that cannot clean up")
-def _(target, request): request.addfinalizer(lambda: 1 / 0)
-
-@given("a worker that dies")
-def _(target): os._exit(9)
-
-@given("a scenario that is skipped")
-def _(target): pytest.skip("no such thing here")
-"""
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(b'{"data": []}')
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-@contextmanager
-def serve_gateway() -> Iterator[str]:
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 @pytest.fixture
 def gateway() -> Iterator[str]:
     with serve_gateway() as url:
         yield url
-
-
-class Run:
-    """One `aigateway accept` of made-up scenarios."""
-
-    def __init__(self, machine: Machine, gateway: str) -> None:
-        self.machine = machine
-        self.gateway = gateway
-        machine.extra["AIGATEWAY_KEY"] = KEY
-
-    def accept(self, *steps: str, arguments: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
-        folder = self.machine.checkout / "features"
-        shutil.rmtree(folder)
-        folder.mkdir()
-        text = "@FR1\nFeature: Tiny\n"
-        for number, step in enumerate(steps):
-            text += f"  @deployed\n  Scenario: It's {number}\n    Given {step}\n"
-        (folder / "tiny.feature").write_text(text)
-        (folder / "conftest.py").write_text(STEPS)
-        (folder / "test_features.py").write_text("from pytest_bdd import scenarios\n\nscenarios('.')\n")
-        return self.machine.run(
-            "accept", "dev", "--target", "deployed", "--base-url", self.gateway, *arguments
-        )
-
-    @property
-    def folder(self) -> Path:
-        return self.machine.checkout / "build/accept/dev"
-
-    @property
-    def result(self) -> RunResult:
-        return RunResult.model_validate_json((self.folder / "result.json").read_text())
-
-    @property
-    def verdicts(self) -> list[Verdict]:
-        return [scenario.verdict for scenario in self.result.scenarios]
 
 
 @pytest.fixture
@@ -258,7 +163,14 @@ def test_no_key_is_in_what_is_printed_or_written(finished: Finished) -> None:
 
 def scenario(verdict: Verdict, *, core: bool = True) -> ScenarioResult:
     return ScenarioResult(
-        id="x", feature="x", name="x", scenario="x", requirements=("FR1",), core=core, verdict=verdict, seconds=0
+        id="x",
+        feature="x",
+        name="x",
+        scenario="x",
+        requirements=("FR1",),
+        core=core,
+        verdict=verdict,
+        seconds=0,
     )
 
 

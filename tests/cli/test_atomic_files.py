@@ -95,7 +95,7 @@ def test_a_folder_that_cannot_be_written_is_an_error(path: Path, monkeypatch: py
 def test_a_full_disk_anywhere_ends_a_command_with_a_message(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fail() -> None:
+    def fail(**_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/somewhere")
 
     monkeypatch.setattr(cli, "app", fail)
@@ -106,7 +106,7 @@ def test_a_full_disk_anywhere_ends_a_command_with_a_message(
 
 
 def test_a_mistake_of_ours_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail() -> None:
+    def fail(**_: object) -> None:
         raise FileNotFoundError(errno.ENOENT, "not there", "/somewhere")
 
     monkeypatch.setattr(cli, "app", fail)

@@ -165,7 +165,8 @@ def test_images_of_another_version_than_the_runtime(machine: Machine) -> None:
     ("option", "value", "expected"),
     [
         ("-k", "nothing_is_called_so", "no scenario is chosen by -k nothing_is_called_so"),
-        ("-m", "FR99", "no scenario is chosen by -m FR99"),
+        ("-m", "local and not local", "no scenario is chosen by -m 'local and not local'"),
+        ("-m", "FR99", "there is no tag 'FR99'"),
         ("-m", "(FR1", "Wrong expression passed to '-m': (FR1: "),
         ("-k", "a and", "Wrong expression passed to '-k': a and: "),
     ],
@@ -210,12 +211,25 @@ def test_a_folder_for_results_that_cannot_be_written(machine: Machine) -> None:
     assert re.fullmatch(r"error: .*/build/accept/dev: cannot be written to: .*\n", said)
 
 
-def test_the_deployed_target_needs_an_address_and_a_key(machine: Machine) -> None:
-    said = refuse(machine, "accept", "dev", "--target", "deployed")
-    assert "--base-url is 'missing'" in said or "--base-url" in said
-    assert "AIGATEWAY_KEY is not set" in refuse(
-        machine, "accept", "dev", "--target", "deployed", "--base-url", "http://127.0.0.1:9"
-    )
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("--profile", "cores"), "Invalid value for '--profile': 'cores' is not one of 'core', 'full', "),
+        (("--target", "azure"), "Invalid value for '--target': 'azure' is not one of 'local', 'deployed'"),
+        (("-m", "FR1 and not slwo"), "there is no tag 'slwo'; did you mean 'slow'"),
+        (("--target", "deployed", "--token-budget", "0"), "a token budget of 0 lets nothing run"),
+        (("--token-budget", "-1"), "a token budget of -1 lets nothing run"),
+        (("--token-budget", "many"), "Invalid value for '--token-budget': "),
+        (("--base-url", "https://gateway.test"), "--base-url and --workspace are of a deployed gateway"),
+        (("--target", "deployed"), "--base-url is not given, and "),
+        (("--target", "deployed", "--base-url", "http://127.0.0.1:9"), "AIGATEWAY_KEY is not set, and "),
+    ],
+)
+def test_options_that_cannot_be(machine: Machine, arguments: tuple[str, ...], expected: str) -> None:
+    said = refuse(machine, "accept", "dev", *arguments)
+    assert said.startswith("error: ")
+    assert expected in said
+    assert len(said.splitlines()) == 1
 
 
 def test_what_is_rendered_is_what_is_committed(machine: Machine) -> None:

@@ -100,5 +100,6 @@ def test_a_sabotage_finds_what_it_breaks(sabotage: Sabotage) -> None:
         assert (changed != text) == any(edit.file == file for edit in sabotage.edits)
 
 
-def test_every_scenario_can_fail() -> None:
-    assert [str(scenario.key) for scenario in find_unproven(SCENARIOS, SABOTAGES)] == []
+def test_every_scenario_that_runs_here_can_fail() -> None:
+    local = [scenario for scenario in SCENARIOS if "local" in scenario.tags]
+    assert [str(scenario.key) for scenario in find_unproven(local, SABOTAGES)] == []

@@ -41,6 +41,12 @@ def make_limits(draw: st.DrawFn, most: int = 1_000_000) -> dict[str, int]:
 
 
 @st.composite
+def make_places(draw: st.DrawFn) -> dict[str, int]:
+    parallel = draw(st.integers(1, 10_000))
+    return {"parallel": parallel, "queue": draw(st.integers(parallel, 10_000))}
+
+
+@st.composite
 def make_client(draw: st.DrawFn, name: str, whole: dict[Endpoint, dict[str, int]]) -> dict[str, Any]:
     client: dict[str, Any] = {"name": name, "keys": draw(SLOTS)}
     endpoint: Endpoint | None = draw(st.sampled_from([None, *ENDPOINTS]))
@@ -57,8 +63,7 @@ def make_settings(draw: st.DrawFn) -> Settings:
     limits: dict[Endpoint, dict[str, int]] = {
         endpoint: {
             **draw(make_limits()),
-            "parallel": draw(st.integers(1, 10_000)),
-            "queue": draw(st.integers(1, 10_000)),
+            **draw(make_places()),
         }
         for endpoint in ENDPOINTS
     }
@@ -85,7 +90,7 @@ def make_settings(draw: st.DrawFn) -> Settings:
             "backoff_base_seconds": base,
             "backoff_max_seconds": draw(st.floats(base, 60)),
         },
-        "request_body_limit_mib": draw(st.integers(1, 64)),
+        "request_body_limit_mib": draw(st.integers(1, 9)),
     }
     try:
         return Settings.model_validate(data)
@@ -129,7 +134,13 @@ def _check_that_no_minute_lets_more_through_than_is_declared(rendering: Renderin
     settings = rendering.settings
     replicas = settings.scale.max_replicas
     seen = set()
-    for entries, bucket in _list_buckets(_find_manager(rendering.parse(ENVOY))):
+    buckets = list(_list_buckets(_find_manager(rendering.parse(ENVOY))))
+    fills = {
+        entries["endpoint"]: bucket["tokens_per_fill"]
+        for entries, bucket in buckets
+        if "client" not in entries
+    }
+    for entries, bucket in buckets:
         endpoint, name = entries["endpoint"], entries.get("client", "")
         seen.add((endpoint, name))
         client = next((each for each in settings.clients if each.name == name), None)
@@ -141,8 +152,11 @@ def _check_that_no_minute_lets_more_through_than_is_declared(rendering: Renderin
         assert in_a_minute <= declared.requests_per_minute / replicas
         assert in_a_minute * replicas <= declared.requests_per_minute
         assert bucket["max_tokens"] * replicas <= declared.burst
-        # Rounding down loses less than one request a replica: the limit is kept, not far undercut.
-        assert in_a_minute * replicas > declared.requests_per_minute - replicas
+        # Rounding down loses less than one request a replica: the limit is kept, not far undercut. But a client's
+        # bucket is filled no faster than its endpoint's, so that it is asked first.
+        assert bucket["tokens_per_fill"] <= fills[endpoint]
+        if not name or bucket["tokens_per_fill"] < fills[endpoint]:
+            assert in_a_minute * replicas > declared.requests_per_minute - replicas
     clients = ["", *(client.name for client in settings.clients)]
     assert seen == {(endpoint, client) for endpoint in ENDPOINTS for client in clients}
 
@@ -190,7 +204,7 @@ def _check_that_every_limited_route_meets_its_buckets(rendering: Rendering) -> N
         "embeddings",
     }
     for route in limited:
-        whole, own = (limit["actions"] for limit in route["route"]["rate_limits"])
+        own, whole = (limit["actions"] for limit in route["route"]["rate_limits"])
         endpoint = whole[0]["generic_key"]["descriptor_value"]
         assert whole == [{"generic_key": {"descriptor_key": "endpoint", "descriptor_value": endpoint}}]
         assert own == [
@@ -315,6 +329,7 @@ VARIED: dict[str, dict[str, Any]] = {
             for endpoint in ENDPOINTS
         },
         "request_body_limit_mib": 64,
+        "scale": {"litellm": {"cpu": 1, "memory_gib": 1}, "envoy": {"cpu": 1.25, "memory_gib": 3.5}},
         "timeouts": {"responses_seconds": 3600, "stream_idle_seconds": 3600, "embeddings_seconds": 600},
     },
     "the smallest of everything": {

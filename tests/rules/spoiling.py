@@ -27,8 +27,29 @@ SHORTCUTS = {
     "AUTH": "static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters/0/typed_config",
     "LIMIT": "static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters/1/typed_config",
     "BUFFER": "static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters/2/typed_config",
+    "BODY_NOTES": (
+        "static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters/3/typed_config"
+        "/request_transformation/headers_mutations"
+    ),
+    "BODY_POLICIES": (
+        "static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters/4/typed_config"
+        "/rules/policies"
+    ),
     "HEADERS": (
-        "static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters/3/typed_config/mutations"
+        "static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters/5/typed_config/mutations"
+    ),
+    "HEADER_NOTES": (
+        "static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters/6/typed_config"
+    ),
+    "STREAM_NOTES": (
+        "static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters/7/typed_config"
+        "/response_rules"
+    ),
+    "STUMBLED": (
+        "static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters/8/typed_config"
+    ),
+    "ANSWERS": (
+        "static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters/9/typed_config"
     ),
     "ROUTES": (
         "static_resources/listeners/0/filter_chains/0/filters/0/typed_config"

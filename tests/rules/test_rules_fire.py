@@ -7,7 +7,7 @@ be silent, so that a message leads to the one thing that is wrong.
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -144,6 +144,16 @@ LITELLM_CASES = [
     litellm("LL006", "model_list[0].model_info.base_model", drop("model_list/0/model_info/base_model")),
     litellm("LL007", "model_list[0].litellm_params.rpm", put(f"{PARAMETERS}/rpm", 60)),
     litellm("LL007", "model_list[1].litellm_params.tpm", put(f"{EMBEDDINGS}/tpm", 100_000)),
+    litellm(
+        "LL021",
+        "model_list[0].litellm_params.input_cost_per_token",
+        drop(f"{PARAMETERS}/input_cost_per_token"),
+    ),
+    litellm(
+        "LL021",
+        "model_list[1].litellm_params.output_cost_per_token",
+        put(f"{EMBEDDINGS}/output_cost_per_token", 1),
+    ),
     litellm("LL008", "router_settings.num_retries", put("router_settings/num_retries", 2)),
     litellm("LL008", "router_settings.num_retries", drop("router_settings/num_retries")),
     litellm("LL008", "litellm_settings.num_retries", put("litellm_settings/num_retries", 1)),
@@ -156,6 +166,12 @@ LITELLM_CASES = [
         put("router_settings/retry_policy", {"RateLimitErrorRetries": 1}),
     ),
     litellm("LL009", "router_settings.disable_cooldowns", drop("router_settings/disable_cooldowns")),
+    litellm("LL020", "general_settings.cancel_on_disconnect", drop("general_settings/cancel_on_disconnect")),
+    litellm(
+        "LL020", "general_settings.cancel_on_disconnect", put("general_settings/cancel_on_disconnect", False)
+    ),
+    litellm("LL017", "model_list[0].litellm_params.stream_timeout", drop(f"{PARAMETERS}/stream_timeout")),
+    litellm("LL017", "model_list[0].litellm_params.stream_timeout", put(f"{PARAMETERS}/stream_timeout", 1)),
     litellm("LL009", "router_settings.disable_cooldowns", put("router_settings/disable_cooldowns", False)),
     refused("LL010", "general_settings", "allow_requests_on_db_unavailable"),
     refused("LL010", "general_settings", "allow_requests_on_db_unavailable", "true"),
@@ -219,8 +235,18 @@ LITELLM_CASES = [
 ]
 
 CREDENTIALS = "http_filters[api_key_auth].credentials"
+UPSTREAM = "typed_extension_protocol_options/envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+BODY_NOTES = "http_filters[transform].request_transformation.headers_mutations"
+BODY_POLICIES = "http_filters[rbac].rules.policies"
+QUERY = "http_filters[header_mutation].query_parameter_mutations"
 REQUEST_MUTATIONS = "http_filters[header_mutation].request_mutations"
 RESPONSE_MUTATIONS = "http_filters[header_mutation].response_mutations"
+HEADER_NOTES = "http_filters[header_to_metadata]"
+STREAM_NOTES = "http_filters[sse_to_metadata].response_rules"
+STUMBLED = "http_filters[custom_response]"
+ANSWERS = "http_filters[match_delegate]"
+PARSER = "content_parser.typed_config"
+PARSER_PATH = "content_parser/typed_config"
 OFF = {"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "disabled": True}
 
 
@@ -240,7 +266,7 @@ ROUTES_KEY = f"{MANAGER}.route_config.virtual_hosts[0].routes"
 
 ENVOY_CASES = [
     envoy("EN001", "admin", put("admin", {"address": {}})),
-    envoy("EN001", f"{MANAGER}.codec_type", put("HCM/codec_type", "AUTO")),
+    envoy("EN001", f"{MANAGER}.xff_num_trusted_hops", put("HCM/xff_num_trusted_hops", 1)),
     envoy("EN001", f"{MANAGER}.preserve_external_request_id", put("HCM/preserve_external_request_id", True)),
     envoy(
         "EN001",
@@ -364,17 +390,17 @@ ENVOY_CASES = [
     envoy(
         "EN021",
         "routes[chat-completions].route.rate_limits",
-        put("ROUTES/@chat-completions/route/rate_limits/1/actions/1/request_headers/header_name", "x-client"),
+        put("ROUTES/@chat-completions/route/rate_limits/0/actions/1/request_headers/header_name", "x-client"),
     ),
     envoy(
         "EN021",
         "routes[embeddings].route.rate_limits",
-        put("ROUTES/@embeddings/route/rate_limits/0/actions/0/generic_key/descriptor_value", "responses"),
+        put("ROUTES/@embeddings/route/rate_limits/1/actions/0/generic_key/descriptor_value", "responses"),
     ),
     envoy(
         "EN021",
         "routes[embeddings].route.rate_limits",
-        put("ROUTES/@embeddings/route/rate_limits/1/actions/1", {}),
+        put("ROUTES/@embeddings/route/rate_limits/0/actions/1", {}),
     ),
     envoy("EN022", "descriptors[responses]", drop("LIMIT/descriptors/0")),
     envoy("EN022", "descriptors[responses/roo]", drop("LIMIT/descriptors/2")),
@@ -402,6 +428,19 @@ ENVOY_CASES = [
         "descriptors[responses].token_bucket.fill_interval",
         put("LIMIT/descriptors/0/token_bucket/fill_interval", "1s"),
     ),
+    envoy(
+        "EN027",
+        "descriptors[responses/roo].token_bucket.tokens_per_fill",
+        both(
+            put("LIMIT/descriptors/2/token_bucket/max_tokens", 1),
+            put("LIMIT/descriptors/0/token_bucket/tokens_per_fill", 249),
+        ),
+    ),
+    envoy(
+        "EN027",
+        "routes[embeddings].route.rate_limits",
+        swap("ROUTES/@embeddings/route/rate_limits", "0", "1"),
+    ),
     envoy("EN024", "clusters[responses].circuit_breakers.thresholds", drop("CLUSTERS/0/circuit_breakers")),
     envoy(
         "EN024",
@@ -419,7 +458,17 @@ ENVOY_CASES = [
         drop("CLUSTERS/1/circuit_breakers/thresholds/0/max_retries"),
     ),
     envoy("EN024", "clusters", repeat("CLUSTERS", 0)),
-    envoy("EN025", "http_filters[buffer].max_request_bytes", put("BUFFER/max_request_bytes", 16_777_217)),
+    envoy(
+        "EN028",
+        "clusters[health].max_requests_per_connection",
+        drop(f"CLUSTERS/2/{UPSTREAM}/common_http_protocol_options"),
+    ),
+    envoy(
+        "EN028",
+        "clusters[responses].max_requests_per_connection",
+        put(f"CLUSTERS/0/{UPSTREAM}/common_http_protocol_options/max_requests_per_connection", 2),
+    ),
+    envoy("EN025", "http_filters[buffer].max_request_bytes", put("BUFFER/max_request_bytes", 8_388_609)),
     envoy("EN025", "http_filters[buffer]", drop("HCM/http_filters/2"), "EN004"),
     envoy("EN030", f"{CREDENTIALS}[1].key", put("AUTH/credentials/1/key", "hunter2")),
     envoy("EN030", CREDENTIALS, drop("AUTH/credentials/4")),
@@ -451,6 +500,13 @@ ENVOY_CASES = [
     envoy("EN033", RESPONSE_MUTATIONS, drop("HEADERS/response_mutations/4")),
     envoy("EN034", "use_remote_address", put("HCM/use_remote_address", False)),
     envoy("EN034", "internal_address_config", drop("HCM/internal_address_config")),
+    envoy("EN034", "internal_address_config", drop("HCM/internal_address_config/cidr_ranges")),
+    envoy("EN034", "internal_address_config", put("HCM/internal_address_config/unix_sockets", True)),
+    envoy(
+        "EN034",
+        "internal_address_config",
+        put("HCM/internal_address_config/cidr_ranges/0/address_prefix", "10.0.0.0"),
+    ),
     envoy(
         "EN035",
         "clusters[responses].load_assignment",
@@ -467,6 +523,76 @@ ENVOY_CASES = [
             "HCM/early_header_mutation_extensions/0/typed_config/mutations",
             {"append": {"header": {"key": "x-gateway-client", "value": "roo"}}},
         ),
+    ),
+    envoy(
+        "EN036",
+        "early_header_mutation_extensions",
+        drop("HCM/early_header_mutation_extensions/0/typed_config/mutations/1"),
+    ),
+    envoy("EN037", BODY_NOTES, drop("BODY_NOTES/0")),
+    envoy("EN037", BODY_NOTES, put("BODY_NOTES/1/append/header/value", "%REQUEST_BODY(model:name)%")),
+    envoy("EN037", BODY_NOTES, put("BODY_NOTES/2/append/header/value", "%REQUEST_BODY(api_key)%")),
+    envoy("EN037", BODY_NOTES, put("BODY_NOTES/2/append/append_action", "ADD_IF_ABSENT")),
+    envoy("EN037", BODY_NOTES, repeat("BODY_NOTES", 0)),
+    envoy("EN037", f"{BODY_POLICIES}.body", drop("BODY_POLICIES/body/permissions/0/and_rules/rules/0")),
+    envoy("EN037", f"{BODY_POLICIES}.body", repeat("BODY_POLICIES/body/permissions", 0)),
+    envoy("EN037", f"{BODY_POLICIES}.no-body", put("BODY_POLICIES/no-body/permissions", [])),
+    envoy("EN038", QUERY, drop("HEADERS/query_parameter_mutations/0")),
+    envoy("EN038", QUERY, put("HEADERS/query_parameter_mutations", [])),
+    envoy("EN018", "codec_type", drop("HCM/codec_type")),
+    envoy("EN018", "layered_runtime", drop("layered_runtime")),
+    envoy(
+        "EN018",
+        "layered_runtime",
+        put(
+            "layered_runtime/layers/0/static_layer",
+            {
+                "envoy.reloadable_features.strict_chunk_parsing": True,
+                "envoy.reloadable_features.http_reject_path_with_fragment": False,
+            },
+        ),
+    ),
+    envoy(
+        "EN025",
+        "routes[embeddings].typed_per_filter_config",
+        drop("ROUTES/@embeddings/typed_per_filter_config"),
+    ),
+    envoy(
+        "EN025",
+        "routes[responses].typed_per_filter_config",
+        put(
+            "ROUTES/@responses/typed_per_filter_config",
+            {
+                "envoy.filters.http.buffer": {
+                    "@type": "type.googleapis.com/envoy.extensions.filters.http.buffer.v3.BufferPerRoute",
+                    "buffer": {"max_request_bytes": 2**30},
+                }
+            },
+        ),
+    ),
+    envoy(
+        "EN039",
+        f"{STUMBLED}.custom_response_matcher",
+        put("STUMBLED/custom_response_matcher/matcher_list/matchers/0/predicate", {}),
+    ),
+    envoy(
+        "EN039",
+        f"{ANSWERS}.xds_matcher",
+        put(
+            "ANSWERS/xds_matcher/matcher_list/matchers/0/predicate/single_predicate/value_match/exact", "5xx"
+        ),
+    ),
+    envoy(
+        "EN039",
+        f"{ANSWERS}.extension_config.typed_config.response_rules",
+        drop("ANSWERS/extension_config/typed_config/response_rules/rules/0"),
+    ),
+    envoy("EN039", "http_filters[header_mutation].request_mutations", drop("HEADERS/request_mutations/8")),
+    envoy("EN026", "memory_allocator_manager.bytes_to_release", drop("memory_allocator_manager")),
+    envoy(
+        "EN026",
+        "memory_allocator_manager.bytes_to_release",
+        put("memory_allocator_manager/bytes_to_release", 0),
     ),
     envoy(
         "EN024",
@@ -514,6 +640,8 @@ ENVOY_CASES = [
             "%CEL(response.code < 400 ? '' : request.headers['authorization'])%",
             "%RESP(x-litellm-model-api-base)%",
             "%DYNAMIC_METADATA(x:y)%",
+            "%CEL(metadata.filter_metadata['x']['y'])%",
+            "%CEL(metadata.filter_metadata['answer']['stream'] + metadata.filter_metadata['x'])%",
             "%LOCAL_REPLY_BODY%",
             "%DOWNSTREAM_PEER_SUBJECT%",
             "%DURATION",
@@ -533,15 +661,50 @@ ENVOY_CASES = [
         ),
     ),
     envoy("EN051", "access_log", drop("HCM/access_log/0")),
+    envoy("EN053", f"{HEADER_NOTES}.response_rules", drop("HEADER_NOTES/response_rules/0")),
+    envoy(
+        "EN053",
+        f"{HEADER_NOTES}.response_rules",
+        put("HEADER_NOTES/response_rules/0/header", "x-litellm-model-api-base"),
+    ),
+    envoy(
+        "EN053",
+        f"{HEADER_NOTES}.response_rules",
+        drop("HEADER_NOTES/response_rules/0/on_header_present/value"),
+    ),
+    envoy("EN053", f"{STREAM_NOTES}.{PARSER}.rules", drop(f"STREAM_NOTES/{PARSER_PATH}/rules/1")),
+    envoy("EN053", f"{STREAM_NOTES}.{PARSER}.rules", repeat(f"STREAM_NOTES/{PARSER_PATH}/rules", 0)),
+    envoy(
+        "EN053",
+        f"{STREAM_NOTES}.{PARSER}.rules",
+        put(f"STREAM_NOTES/{PARSER_PATH}/rules/0/rule/selectors/1/key", "output"),
+    ),
+    envoy(
+        "EN053",
+        f"{STREAM_NOTES}.{PARSER}.rules",
+        drop(f"STREAM_NOTES/{PARSER_PATH}/rules/1/rule/on_present/value"),
+    ),
+    envoy("EN053", f"{STREAM_NOTES}.max_event_size", drop("STREAM_NOTES/max_event_size")),
+    *(
+        envoy("EN054", f"access_log[0].json_format.{name}", drop(f"{LOG}/{name}"))
+        for LOG in ["HCM/access_log/0/typed_config/log_format/json_format"]
+        for name in ("status", "failed", "attempts", "client")
+    ),
+    envoy(
+        "EN054",
+        "access_log[0].json_format.first_byte_ms",
+        put("HCM/access_log/0/typed_config/log_format/json_format/first_byte_ms", "%DURATION%"),
+    ),
     envoy(
         "GW009",
-        f"{MANAGER}.http_filters[3].typed_config.mutations.response_mutations[0].append.header.value",
+        f"{MANAGER}.http_filters[5].typed_config.mutations.response_mutations[0].append.header.value",
         put("HEADERS/response_mutations/0/append/header/value", "${LITELLM_MASTER_KEY}"),
     ),
     envoy(
         "GW009",
         f"{MANAGER}.access_log[0].typed_config.log_format.json_format.environment",
         put("HCM/access_log/0/typed_config/log_format/json_format/environment", "${CLIENT_KEY_ROO_A}"),
+        "EN054",
     ),
     envoy("GW009", f"{MANAGER}.server_name", put("HCM/server_name", "${HOSTNAME}")),
 ]
@@ -583,6 +746,9 @@ TFVARS_CASES = [
 ]
 
 TEXT_CASES = [
+    TextCase(
+        "GW011", "(the whole file)", "envoy", "# Rendered from", f"#{' word' * 20_000}\n# Rendered from"
+    ),
     TextCase("GW006", "line 1", "litellm", "# Rendered", "# sk-1234567890abcdef1234 Rendered"),
     TextCase("GW007", "line 2", "envoy", "# No secret", "# my-own.openai.azure.com: No secret"),
     TextCase("GW008", "line 2", "litellm", "# No secret", "# AZURE_API_BASE: No secret"),
@@ -607,6 +773,11 @@ SCRIPT_CASES = [
     TextCase("GW023", "--host", "litellm", "--host 127.0.0.1", "--host 0.0.0.0"),
     TextCase("GW023", "--host", "litellm", "--host 127.0.0.1", ""),
     TextCase("GW024", "check_value", "envoy", '  check_value "$name" "$value"\n', ""),
+    TextCase("GW025", "admin.address", "envoy", "address: 127.0.0.1, port", "address: 0.0.0.0, port"),
+    TextCase(
+        "GW025", "admin.allow_paths", "envoy", "  allow_paths: [", "  allow_paths: [{exact: /config_dump}, "
+    ),
+    TextCase("GW025", "admin.allow_paths", "envoy", '{prefix: "/stats?filter="}', "{prefix: /}"),
 ]
 
 DATA_CASES = [*LITELLM_CASES, *ENVOY_CASES, *TFVARS_CASES]
@@ -629,6 +800,17 @@ def test_comments_are_committed_too(case: TextCase, spoiler: Spoiler) -> None:
     _check(case, spoiler.replace_text(case.file, case.old, case.new))
 
 
+@pytest.mark.parametrize(
+    ("file", "variable"), [("litellm.yaml", "LITELLM_CONFIG="), ("envoy.yaml", "ENVOY_CONFIG=")]
+)
+def test_a_config_must_fit_into_a_variable(dev: Rendering, file: str, variable: str) -> None:
+    text = dev.texts[file]
+    room = 128 * 1024 - len(f"{variable}{text}\0".encode())
+    largest = f"{text}#{'x' * (room - 1)}"
+    for padded, found in ((largest, {}), (f"{largest}x", {"GW011": {"(the whole file)"}})):
+        assert list_found(replace(dev, texts={**dev.texts, file: padded})) == found
+
+
 @pytest.mark.parametrize("case", SCRIPT_CASES, ids=str)
 def test_a_spoilt_start_script_is_refused(case: TextCase, spoiler: Spoiler) -> None:
     _check(case, spoiler.edit_script(case.file, case.old, case.new))
@@ -646,7 +828,10 @@ def test_a_start_script_that_is_not_there_is_refused(spoiler: Spoiler) -> None:
     [
         (
             "descriptors[responses].token_bucket.max_tokens",
-            put("LIMIT/descriptors/0/token_bucket", {"max_tokens": 101, "fill_interval": "60s"}),
+            put(
+                "LIMIT/descriptors/0/token_bucket",
+                {"max_tokens": 101, "tokens_per_fill": 400, "fill_interval": "60s"},
+            ),
         ),
         (
             "descriptors[responses].token_bucket.tokens_per_fill",

@@ -41,7 +41,7 @@ UNUSUAL = {
     "uneven shares": {
         "scale": {"max_replicas": 7},
         "limits": {
-            "responses": {"requests_per_minute": 1000, "burst": 99, "parallel": 50, "queue": 23},
+            "responses": {"requests_per_minute": 1000, "burst": 99, "parallel": 23, "queue": 50},
             "client_share": 0.31,
         },
     },
@@ -128,7 +128,10 @@ NEAR_MISSES: dict[str, tuple[str, Mutation]] = {
         "envoy",
         put(f"{LOG}/more", "%CEL('x-request-id' in response.headers)%"),
     ),
-    "a field less": ("envoy", drop(f"{LOG}/method")),
+    "a note of an answer": (
+        "envoy",
+        put(f"{LOG}/more", "%DYNAMIC_METADATA(answer:asked)% %CEL('answer' in metadata.filter_metadata)%"),
+    ),
     "a later LiteLLM": ("tfvars", put("images/litellm", "ghcr.io/berriai/litellm:v1.110.0")),
     "a LiteLLM at the floor": ("tfvars", put("images/litellm", "ghcr.io/berriai/litellm:v1.84.0-stable")),
     "a mirror with a port": ("tfvars", put("images/envoy", "mirror.example:5000/envoy:v1.40.1")),

@@ -19,8 +19,16 @@ from aigateway.rules import find_violations
 SPOILER = Spoiler(render_dev(), Path())
 DATA = {"litellm": SPOILER.rendering.parse(LITELLM), "envoy": SPOILER.rendering.parse(ENVOY)}
 
-#: Mappings whose keys are free: names of log fields, of filters that a route changes, and what Envoy says itself.
-FREE = ("json_format", "typed_per_filter_config", "local_reply_config")
+#: Mappings whose keys are free: names of log fields, of filters that a route changes, and what Envoy says itself; and
+#: those that a rule takes whole or not at all.
+FREE = (
+    "json_format",
+    "typed_per_filter_config",
+    "local_reply_config",
+    "custom_response_matcher",
+    "xds_matcher",
+    "static_layer",
+)
 
 Place = tuple[str | int, ...]
 

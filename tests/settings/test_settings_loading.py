@@ -265,6 +265,12 @@ def test_plain_words_that_yaml_1_1_would_change_stay_text(write: Write) -> None:
             id="burst not below the rate",
         ),
         pytest.param(
+            "limits:\n  embeddings:\n    queue: 19\n",
+            "6: limits.embeddings.queue: is 19; must not be below parallel, which is 20: an idle gateway would "
+            "refuse what comes at once beyond the queue",
+            id="queue below the places",
+        ),
+        pytest.param(
             "scale:\n  max_replicas: 3\nlimits:\n  embeddings:\n    parallel: 2\n",
             "8: limits.embeddings.parallel: is 2, which over 3 replicas leaves none; must be at least 3",
             id="limit lost in its shares",

@@ -15,14 +15,19 @@ from aigateway.errors import SimulatorError
 from aigateway.simulator.config import Quota, SimulatorConfig
 from aigateway.simulator.control import SimulatorControl
 from aigateway.simulator.faults import (
+    CutBody,
     CutStream,
+    EmptyBody,
     Failing,
     FaultQueue,
+    Filtered,
+    HungUp,
     MalformedBody,
     Refused,
     SilentStream,
     SlowFirstByte,
     Throttled,
+    WebPage,
 )
 from aigateway.simulator.ledger import RecordedRequest
 from aigateway.simulator.server import SimulatorProcess, start
@@ -82,6 +87,13 @@ def test_a_failing_status_for_the_next_requests(
     statuses = [embedded.status_code, *(ask(wire, marker).status_code for _ in range(3))]
     assert statuses == [200, status, status, 200]
     assert [each.fault for each in control.requests(marker=marker)] == [None, "failing", "failing", None]
+
+
+def test_the_content_filter(wire: httpx.Client, control: SimulatorControl, marker: str) -> None:
+    control.inject(Filtered(), marker=marker)
+    answer = ask(wire, marker)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "content_filter")
+    assert ask(wire, marker).status_code == 200
 
 
 def test_an_echoed_prompt(wire: httpx.Client, control: SimulatorControl, marker: str) -> None:
@@ -195,6 +207,50 @@ def test_a_cut_stream(wire: httpx.Client, control: SimulatorControl, marker: str
     assert (record.finished, record.disconnected) == (False, False)
 
 
+def test_a_stream_that_ends_early_as_if_it_were_whole(
+    wire: httpx.Client, control: SimulatorControl, marker: str
+) -> None:
+    control.inject(CutStream(after_events=3, seconds=0.2, cleanly=True), marker=marker)
+    begun = time.monotonic()
+    answer = ask(wire, marker, stream=True)
+    assert time.monotonic() - begun >= 0.2
+    assert answer.text.count("event:") == 3
+    assert settled(control, marker).finished
+
+
+def test_an_answer_that_is_cut(wire: httpx.Client, control: SimulatorControl, marker: str) -> None:
+    control.inject(CutBody(times=2), marker=marker)
+    assert "response.completed" in ask(wire, marker, stream=True).text  # streamed: not taken
+    for path, body in ((RESPONSES, {"model": "coder", "input": marker}), (EMBEDDINGS, {"input": marker})):
+        with pytest.raises(httpx.RemoteProtocolError, match="without sending complete"):
+            wire.post(path, json=body)
+    assert ask(wire, marker).status_code == 200
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_connection_that_is_closed_with_no_answer(
+    wire: httpx.Client, control: SimulatorControl, marker: str, *, stream: bool
+) -> None:
+    control.inject(HungUp(), marker=marker)
+    with pytest.raises(httpx.RemoteProtocolError, match="without sending a response"):
+        ask(wire, marker, stream=stream)
+    record = settled(control, marker)
+    assert (record.status, record.finished, record.fault) == (None, False, "hung_up")
+    assert ask(wire, marker, stream=stream).status_code == 200
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_200_that_is_no_answer(
+    wire: httpx.Client, control: SimulatorControl, marker: str, *, stream: bool
+) -> None:
+    control.inject(EmptyBody(), marker=marker)
+    control.inject(WebPage(), marker=marker)
+    empty, page = (ask(wire, marker, stream=stream) for _ in range(2))
+    assert (empty.status_code, empty.content) == (200, b"")
+    assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert page.text.startswith("<!doctype html>")
+
+
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_malformed_body(
     wire: httpx.Client, control: SimulatorControl, marker: str, *, stream: bool
@@ -205,6 +261,13 @@ def test_a_malformed_body(
     text = answer.text.split("\n\n")[1].split("data: ")[1] if stream else answer.text
     with pytest.raises(ValueError, match=r"Unterminated|Expecting"):
         httpx.Response(200, text=text).json()
+
+
+def test_a_malformed_event_of_choice(wire: httpx.Client, control: SimulatorControl, marker: str) -> None:
+    control.inject(MalformedBody(event=4), marker=marker)
+    frames = ask(wire, marker, stream=True).text.strip().split("\n\n")
+    broken = [number for number, frame in enumerate(frames) if not frame.endswith("}")]
+    assert broken == [4]
 
 
 @pytest.fixture

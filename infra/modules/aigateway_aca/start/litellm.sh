@@ -61,5 +61,4 @@ export LITELLM_DONT_SHOW_FEEDBACK_BOX=True NO_DOCS=True NO_REDOC=True NO_OPENAPI
 unset LITELLM_CONFIG
 
 # Only Envoy, in the same network namespace, talks to it.
-exec litellm --config "$folder/litellm.yaml" --host 127.0.0.1 --port "$LITELLM_PORT" \
-  --log_config "$folder/logging.json"
+exec litellm --config "$folder/litellm.yaml" --host 127.0.0.1 --port "$LITELLM_PORT" --log_config "$folder/logging.json"

@@ -1,0 +1,31 @@
+"""All that a run came to know, for those who report it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from aigateway.acceptance.records import Record
+from aigateway.acceptance.results import RunResult
+
+PAGE_FILE = "report.html"
+SUMMARY_FILE = "summary.md"
+CUCUMBER_FILE = "cucumber.json"
+
+REPORT_FILES = (PAGE_FILE, SUMMARY_FILE, CUCUMBER_FILE)
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a run found, without any secret; reports of it go into `folder`.
+
+    `records` and `commands`, which repeat a scenario, are by the scenarios' ids. `aborted` says why the run did not
+    come to its end, if it did not.
+    """
+
+    folder: Path
+    result: RunResult
+    records: Mapping[str, Record] = field(default_factory=dict)
+    commands: Mapping[str, str] = field(default_factory=dict)
+    aborted: str = ""

@@ -1,0 +1,15 @@
+@NFR3
+Feature: Central logs
+  What a deployed gateway prints comes together in a workspace of Log Analytics, some minutes later. There people look
+  up what became of a request, by the id that its client got.
+
+  Background:
+    Given an answer and a vector, whose lines in the log have come to Log Analytics
+
+  @deployed @slow @costs-tokens
+  Scenario: A request can be found by its id
+    Then each request has left one line there, in JSON
+
+  @deployed @slow @costs-tokens @NFR2
+  Scenario: What was said cannot be found
+    Then neither what was asked nor what was indexed stands there

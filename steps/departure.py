@@ -1,0 +1,110 @@
+"""Clients that leave before they have their answer, and what becomes of the work for them."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+from pytest_bdd import given, parsers, then, when
+
+from aigateway.simulator.faults import CutStream, SilentStream, SlowFirstByte
+from aigateway.waiting import wait_until
+from steps.answers import OPERATIONS, attempt
+from steps.gateway import PATIENCE_SECONDS, Gateway, LocalControl
+from steps.load import mark_flood
+from steps.wire import connect, find_host, write_request
+
+# Azure would be busy for so long with a request whose client leaves.
+_LONG_SECONDS = 30.0
+_NOTICED_SECONDS = 5.0
+_READ_BYTES = 65536
+
+# What is asked for has so many pieces that a client which leaves after the first does so while others are coming.
+_PIECES = 100
+_FIRST_PIECE = b'"1,"'
+_EVENTS_BEFORE_PAUSE = 90
+_EVENTS_BEFORE_CUT = 5
+
+_PATHS: Mapping[str, str] = {
+    "an answer": "/v1/responses",
+    "a streamed answer": "/v1/responses",
+    "a chat completion": "/v1/chat/completions",
+    "a streamed chat completion": "/v1/chat/completions",
+    "embeddings": "/v1/embeddings",
+}
+
+
+@contextmanager
+def _asking(gateway: Gateway, operation: str, marker: str) -> Iterator[socket.socket]:
+    """A client that has asked, and leaves when the context ends, whatever has arrived by then."""
+    body = json.dumps(_write_body(gateway, operation, marker)).encode()
+    headers = {
+        "Host": find_host(gateway),
+        "Authorization": f"Bearer {gateway.key}",
+        "Content-Type": "application/json",
+    }
+    with connect(gateway) as connection:
+        connection.sendall(write_request("POST", _PATHS[operation], headers.items(), body))
+        yield connection
+
+
+def _write_body(gateway: Gateway, operation: str, marker: str) -> dict[str, Any]:
+    azure = gateway.settings.azure
+    prompt = f"Count from 1 to {_PIECES}, separated by commas and spaces. ({marker})"
+    if operation == "embeddings":
+        return {"model": azure.embeddings.model, "input": [marker]}
+    question = (
+        {"messages": [{"role": "user", "content": prompt}]} if "chat" in operation else {"input": prompt}
+    )
+    return {"model": azure.responses.model, "stream": "streamed" in operation, **question}
+
+
+def _read_first_piece(connection: socket.socket) -> None:
+    arrived = b""
+    while _FIRST_PIECE not in arrived:
+        piece = connection.recv(_READ_BYTES)
+        assert piece, f"the stream ended before its first piece: {arrived[-300:]!r}"
+        arrived += piece
+
+
+@when(parsers.parse("an assistant asks for {operation} and leaves before its first byte"))
+def _(gateway: Gateway, control: LocalControl, marker: str, operation: str) -> None:
+    control.azure.inject(SlowFirstByte(_LONG_SECONDS), marker=marker)
+    with _asking(gateway, operation, marker):
+        reached = wait_until(
+            lambda: bool(control.azure.requests(marker=marker)), seconds=PATIENCE_SECONDS, every=0.02
+        )
+        assert reached, "the request did not reach Azure"
+
+
+@when(parsers.parse("an assistant asks for {operation} and leaves after its first piece"))
+def _(gateway: Gateway, control: LocalControl, marker: str, operation: str) -> None:
+    _leave_after_piece(gateway, control, marker, operation)
+
+
+def _leave_after_piece(gateway: Gateway, control: LocalControl, marker: str, operation: str) -> None:
+    control.azure.inject(SilentStream(_EVENTS_BEFORE_PAUSE, _LONG_SECONDS), marker=marker)
+    with _asking(gateway, operation, marker) as connection:
+        _read_first_piece(connection)
+
+
+@then("Azure soon stops working for it")
+def _(control: LocalControl, marker: str) -> None:
+    def is_left() -> bool:
+        return all(request.disconnected for request in control.azure.requests(marker=marker))
+
+    assert wait_until(is_left, seconds=_NOTICED_SECONDS), "Azure goes on working for nobody"
+
+
+@given(parsers.parse("{left:d} assistants that have left their streams, and {cut:d} whose streams Azure cut"))
+def _(gateway: Gateway, control: LocalControl, marker: str, left: int, cut: int) -> None:
+    for number in range(left):
+        _leave_after_piece(gateway, control, f"left{number}{mark_flood(marker)}", "a streamed answer")
+    for number in range(cut):
+        own = f"cut{number}{mark_flood(marker)}"
+        control.azure.inject(CutStream(_EVENTS_BEFORE_CUT), marker=own)
+        assert attempt(partial(OPERATIONS["a streamed answer"], gateway, own)).broken

@@ -1,0 +1,275 @@
+"""What must stay unseen: people's words and keys in the logs, and the gateway's inside in its answers."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from pytest_bdd import given, parsers, then, when
+from rich.console import Console
+
+from aigateway.acceptance.target import Target
+from aigateway.launching.choice import choose_launcher
+from aigateway.launching.edits import Edit
+from aigateway.rendering.edge import PATIENCE_SECONDS as EDGE_PATIENCE_SECONDS
+from aigateway.settings.model import Settings
+from aigateway.simulator.faults import (
+    CutStream,
+    Failing,
+    Fault,
+    HungUp,
+    MalformedBody,
+    SilentStream,
+    SlowFirstByte,
+)
+from aigateway.waiting import wait_until
+from steps.access_log import wait_for_lines
+from steps.answers import Outcome, describe
+from steps.gateway import Edges, Gateway, LocalControl, connect_http
+from steps.messages import Message, send, write_headers, write_request
+
+_ALWAYS = 1000
+_DONE_SECONDS = 20.0
+_TOO_LATE = "takes three seconds"
+
+#: What Azure can do to every request of a scenario.
+_DEEDS: Mapping[str, Fault | None] = {
+    "answers": None,
+    "refuses, and repeats what it read": Failing(status=400, echo_prompt=True, times=_ALWAYS),
+    "throttles, and repeats it": Failing(status=429, echo_prompt=True, times=_ALWAYS),
+    "fails, and repeats it": Failing(status=500, echo_prompt=True, times=_ALWAYS),
+    "breaks its streams off": CutStream(after_events=6, times=_ALWAYS),
+    "answers with half of its JSON": MalformedBody(times=_ALWAYS),
+    "hangs up": HungUp(times=_ALWAYS),
+    _TOO_LATE: SlowFirstByte(seconds=3, times=_ALWAYS),
+}
+
+
+@dataclass(frozen=True)
+class Sent:
+    """Requests that all hold `word`, which stands nowhere else, how each ended, and what the edge has printed."""
+
+    word: str
+    outcomes: tuple[Outcome, ...]
+    edge_log: str = field(repr=False)
+
+
+def _write_everything(gateway: Gateway, word: str) -> tuple[Message, ...]:
+    """A prompt, source code and the output of a tool, in every way in which clients send them."""
+    tool = [
+        {"role": "user", "content": "What is in the file?"},
+        {"type": "function_call", "call_id": "call_1", "name": "read_file", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "call_1", "output": word},
+    ]
+    return (
+        *(
+            write_request(gateway, operation, word, stream=stream)
+            for operation in ("an answer", "a chat completion")
+            for stream in (False, True)
+        ),
+        write_request(gateway, "an answer", word, input=tool),
+        write_request(gateway, "embeddings", word),
+    )
+
+
+def _write_mistake(gateway: Gateway, word: str, mistake: str) -> Message:
+    """A request of a client that does something wrong, by the name that the features use."""
+    good = write_request(gateway, "an answer", word)
+    return {
+        "half of its JSON": replace(good, content=good.content[:-3]),
+        "a prompt where a list belongs": write_request(gateway, "a chat completion", word, messages=word),
+        "metadata that is a text": write_request(gateway, "embeddings", word, metadata=word),
+        "a field that is the operator's": write_request(gateway, "an answer", word, api_key=word),
+        "the name of no model": write_request(gateway, "an answer", word, model=word),
+        "a wrong key": replace(good, headers={"Authorization": f"Bearer sk-{word}"}),
+        "a valid key in another header": replace(good, headers={"api-key": gateway.key}),
+        "a key and a prompt in the query": replace(good, path=f"{good.path}?key={gateway.key}&prompt={word}"),
+        "a prompt as a path": Message(f"/{word}", method="GET"),
+        "a prompt as the id of an answer": Message(f"/v1/responses/resp_{word}", method="GET"),
+    }[mistake]
+
+
+def _send_everything(gateway: Gateway, control: LocalControl, word: str, deed: str) -> Callable[[], Sent]:
+    """Begin to send everything, while Azure does that to it; returns how to wait for the end."""
+    fault = _DEEDS[deed]
+    if fault:
+        control.azure.inject(fault, marker=word)
+    messages = _write_everything(gateway, word)
+    pool = ThreadPoolExecutor(len(messages))
+    answers = [pool.submit(send, gateway, message) for message in messages]
+
+    def wait() -> Sent:
+        with pool:
+            sent = _look_at_log(gateway, control, word, [answer.result() for answer in answers])
+        faults = {request.fault for request in control.azure.requests(marker=word)}
+        assert (fault.kind if fault else None) in faults, f"Azure did nothing of the kind: {faults}"
+        return sent
+
+    return wait
+
+
+def _look_at_log(gateway: Gateway, control: LocalControl, word: str, outcomes: Iterable[Outcome]) -> Sent:
+    """Read the edge's log once every request has left its line there, and none is under way at Azure: LiteLLM may
+    have something to say of an answer that nobody waits for any more."""
+
+    def is_done() -> bool:
+        return all(request.duration is not None for request in control.azure.requests(marker=word))
+
+    assert gateway.edge is not None
+    outcomes = tuple(outcomes)
+    wait_for_lines(gateway.edge, {outcome.headers["x-request-id"] for outcome in outcomes})
+    assert wait_until(is_done, seconds=_DONE_SECONDS), "Azure is still at work"
+    return Sent(word, outcomes, gateway.edge.read_log())
+
+
+@pytest.fixture(scope="session")
+def sent_while(target: Target, control: LocalControl) -> dict[str, Sent]:
+    """Everything that is sent, by what Azure does meanwhile: at once, on an edge of its own, for all scenarios of a
+    process."""
+    with ExitStack() as undo:
+        gateway = Edges(control, undo).start(_hurry(target.settings))
+        waits = {
+            deed: _send_everything(gateway, control, f"secret{secrets.token_hex(6)}", deed)
+            for deed in _DEEDS
+            if deed != _TOO_LATE
+        }
+        return {deed: wait() for deed, wait in waits.items()}
+
+
+def _hurry(settings: Settings) -> Settings:
+    """The same, but a client may ask for all that there is, and nothing is tried again."""
+    changed = {
+        "limits": settings.limits.model_copy(update={"client_share": 1.0}),
+        "retries": settings.retries.model_copy(update={"attempts": 1}),
+    }
+    return settings.model_copy(update=changed)
+
+
+@given("a gateway that waits one second for Azure", target_fixture="gateway")
+def _(edges: Edges, target: Target) -> Gateway:
+    timeouts = target.settings.timeouts
+    whole = {timeouts.responses_seconds, timeouts.embeddings_seconds}
+    impatient = [
+        Edit(file="envoy.yaml", find=f" timeout: {seconds + EDGE_PATIENCE_SECONDS}s\n", put=" timeout: 1s\n")
+        for seconds in whole
+    ]
+    return edges.start(target.settings, edits=impatient)
+
+
+@given(parsers.parse("an edge that comes to LiteLLM with {key}"), target_fixture="gateway")
+def _(edges: Edges, target: Target, key: str) -> Gateway:
+    values = {"another key": f"Bearer sk-{secrets.token_urlsafe(32)}", "no key": ""}
+    edit = Edit(file="envoy.yaml", find="Bearer ${LITELLM_MASTER_KEY}", put=values[key])
+    return edges.start(_hurry(target.settings), edits=[edit])
+
+
+@when(
+    parsers.re(
+        rf"a prompt, source code and the output of a tool are sent in every way, and Azure (?P<does>(?!{_TOO_LATE}).+)"
+    ),
+    target_fixture="sent",
+)
+def _(sent_while: dict[str, Sent], does: str) -> Sent:
+    return sent_while[does]
+
+
+@when(
+    f"a prompt, source code and the output of a tool are sent in every way, and Azure {_TOO_LATE}",
+    target_fixture="sent",
+)
+def _(gateway: Gateway, control: LocalControl, marker: str) -> Sent:
+    return _send_everything(gateway, control, marker, _TOO_LATE)()
+
+
+@when(parsers.parse("a client wrongly sends {mistake}"), target_fixture="sent")
+def _(gateway: Gateway, control: LocalControl, marker: str, mistake: str) -> Sent:
+    outcome = send(gateway, _write_mistake(gateway, marker, mistake))
+    return _look_at_log(gateway, control, marker, [outcome])
+
+
+@when("a client leaves in the middle of its stream", target_fixture="sent")
+def _(gateway: Gateway, control: LocalControl, marker: str) -> Sent:
+    control.azure.inject(SilentStream(after_events=6, seconds=_DONE_SECONDS), marker=marker)
+    _, message, *_ = _write_everything(gateway, marker)
+    with connect_http().stream(
+        message.method,
+        f"{gateway.base_url}{message.path}",
+        content=message.content,
+        headers=write_headers(gateway, message),
+    ) as answer:
+        first = next(answer.iter_text())
+    left = httpx.Response(answer.status_code, headers=answer.headers, text=first)
+    return _look_at_log(gateway, control, marker, [describe(left)])
+
+
+@then(parsers.parse("it is told {status:d}"))
+def _(sent: Sent, status: int) -> None:
+    assert [outcome.status for outcome in sent.outcomes] == [status], sent.outcomes[0].text[:300]
+
+
+@then("it is refused")
+def _(outcome: Outcome) -> None:
+    assert 400 <= outcome.status < 600, f"status {outcome.status}"
+
+
+@then("no log holds any of it, or a key")
+def _(control: LocalControl, sent: Sent) -> None:
+    for part, log in {"Envoy": sent.edge_log, "LiteLLM": control.stack.litellm.read_log()}.items():
+        assert sent.word not in log, f"{part}'s log holds what was sent"
+        for name, key in _list_keys(control).items():
+            assert key not in log, f"{part}'s log holds {name}"
+
+
+@then("LiteLLM's log says where it stumbled")
+def _(control: LocalControl) -> None:
+    log = control.stack.litellm.read_log()
+    assert "Traceback" in log, "LiteLLM's log holds no traceback: the deviation is gone"
+
+
+def _list_keys(control: LocalControl) -> dict[str, str]:
+    keys = control.keys
+    own = {"the Azure key": keys.azure, "LiteLLM's master key": keys.master, "LiteLLM's salt": keys.salt}
+    return {**keys.clients, **own}
+
+
+#: Words that only the inside says: what of it they show.
+_INSIDE = {
+    "Traceback": "where a program stumbled",
+    "site-packages": "where a program is",
+    " object at 0x": "an object of a program's",
+    "has no attribute": "an error of a program's",
+    "uvicorn": "LiteLLM's server",
+}
+_INSIDE_HEADERS = ("x-litellm-", "llm_provider-", "x-envoy-", "x-ms-", "azureml-", "apim-")
+_COST = re.compile(r'"\w*cost\w*":\s*(?!null|0[,}])')
+
+
+def _list_addresses(gateway: Gateway, control: LocalControl) -> set[str]:
+    """Where Azure is, as this machine and as LiteLLM call it."""
+    stack = control.stack
+    launcher = choose_launcher(stack.launcher, gateway.settings, Console(stderr=True))
+    urls = (stack.simulator_url, launcher.url_for_parts(stack.simulator_url))
+    return {urlsplit(url).netloc for url in urls}
+
+
+@then("no answer shows what stands behind the gateway")
+def _(gateway: Gateway, control: LocalControl, sent: Sent) -> None:
+    addresses = _list_addresses(gateway, control)
+    for outcome in sent.outcomes:
+        shown = "\n".join([outcome.text, *(f"{name}: {value}" for name, value in outcome.headers.items())])
+        assert not any(address in shown for address in addresses), f"Azure's address: {outcome}"
+        for word, what in _INSIDE.items():
+            assert word not in shown, f"{what}: {outcome}"
+        for name, key in _list_keys(control).items():
+            assert key not in shown, f"{name} stands in an answer"
+        assert not _COST.search(outcome.text), f"a cost: {outcome}"
+        inside = [name for name in outcome.headers if name.startswith(_INSIDE_HEADERS)]
+        assert not inside, f"headers of the inside: {inside}"
+        assert outcome.headers.get("server") == gateway.settings.project
