@@ -173,8 +173,9 @@ class _DataPlane:
         return endpoint
 
     def _check_key(self, request: Request, exchange: Exchange) -> None:
-        given = request.headers.get("api-key", "")
-        exchange.entry.key_ok = hmac.compare_digest(given.encode(), self._config.api_key.encode())
+        given = request.headers.get("api-key", "").encode()
+        valid = self._state.valid_keys
+        exchange.entry.key_ok = any(hmac.compare_digest(given, key.encode()) for key in valid)
         if not exchange.entry.key_ok:
             raise refusals.access_denied()
 

@@ -1,6 +1,6 @@
-"""What one simulated Azure OpenAI resource is: its key, its two deployments, its quota.
+"""What one simulated Azure OpenAI resource is: its keys, its two deployments, its quota.
 
-It travels to the child process as JSON over a pipe, never in `argv`, because it holds the key.
+It travels to the child process as JSON over a pipe, never in `argv`, because it holds the keys.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ class SimulatorConfig:
     """One resource with one responses and one embeddings deployment."""
 
     api_key: str = Field(min_length=1, repr=False)
+    #: Azure's other key, which is as valid, so that one can be replaced while the other is in use; empty: none.
+    second_api_key: str = Field(default="", repr=False)
     responses_deployment: str = "gpt-5.3-codex"
     responses_model: str = "gpt-5.3-codex"
     embeddings_deployment: str = "text-embedding-3-large"

@@ -51,6 +51,10 @@ class SimulatorControl:
         """Answer everybody wrongly from now on, as the defect of this name says; None: rightly again."""
         self._post("/defect", {"name": defect})
 
+    def retire_key(self) -> None:
+        """Refuse the first of Azure's keys from now on: another was made in its place."""
+        self._post("/retired-key", {})
+
     def requests(
         self, *, marker: str | None = None, operation: Operation | None = None
     ) -> list[RecordedRequest]:

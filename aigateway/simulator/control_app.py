@@ -32,6 +32,7 @@ def create_control_app(state: SimulatorState) -> Starlette:
             _route("/replies", "POST", plane.add_reply),
             _route("/quota", "POST", plane.set_quota),
             _route("/defect", "POST", plane.set_defect),
+            _route("/retired-key", "POST", plane.retire_key),
             _route("/reset", "POST", plane.reset),
             _route("/requests", "GET", plane.requests),
             _route("/peak", "GET", plane.peak),
@@ -70,6 +71,10 @@ class _ControlPlane:
         if name is not None and name not in DEFECTS:
             return _bad(f"unknown defect {name!r}; known: {', '.join(DEFECTS)}")
         self._state.defect = DEFECTS[name] if name else Defect()
+        return _done()
+
+    async def retire_key(self, _request: Request) -> Response:
+        self._state.retire_key()
         return _done()
 
     async def reset(self, request: Request) -> Response:

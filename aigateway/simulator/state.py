@@ -30,10 +30,16 @@ class SimulatorState:
     store: ResponseStore = field(default_factory=ResponseStore)
     refuse: Callable[[float], Awaitable[None]] | None = None
     defect: Defect = field(default_factory=Defect)
+    valid_keys: tuple[str, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.seal = ReasoningSeal(self.config.api_key)
+        self.valid_keys = tuple(filter(None, (self.config.api_key, self.config.second_api_key)))
         self.limit(self.config.quota)
+
+    def retire_key(self) -> None:
+        """Refuse the first key from now on, as Azure does that has made another in its place."""
+        self.valid_keys = self.valid_keys[1:]
 
     def limit(self, quota: Quota | None) -> None:
         """Start afresh with another quota; Azure has one for each deployment."""
