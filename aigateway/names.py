@@ -252,7 +252,8 @@ class Names:
         for name in (literal, short):
             if not rule.complain(name):
                 return name
-        shorter = f"make project {len(short) - rule.longest} characters shorter"
+        excess = len(short) - rule.longest
+        shorter = f"make project {excess} character{'' if excess == 1 else 's'} shorter"
         either = f", or set {'.'.join(map(str, override))}" if override else ""
         raise IllegalNameError(
             Problem(

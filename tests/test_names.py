@@ -118,7 +118,7 @@ def test_what_cannot_be_legal_is_refused_with_what_to_write_instead(project: str
     illegal = {resource: find_refusal(names, resource) for resource in RESOURCES}
     illegal = {resource: refusal for resource, refusal in illegal.items() if refusal}
     for resource, refusal in illegal.items():
-        shorter = re.search(r"make project (\d+) characters shorter", refusal)
+        shorter = re.search(r"make project (\d+) characters? shorter", refusal)
         assert shorter
         if "-" not in project:
             assert getattr(name(environment, project[: len(project) - int(shorter[1])]), resource)

@@ -57,7 +57,8 @@ _PAGE = """\
 <!-- Generated from aigateway/rendering/access_log.py by `aigateway docs`; edit it there, not here. -->
 
 Envoy writes one line of JSON to its standard output for each request, also for one that it cannot read, when the
-request has ended. LiteLLM writes none. In Azure the lines are in Log Analytics, in `ContainerAppConsoleLogs_CL`.
+request has ended. LiteLLM writes none. In Azure the lines are in Log Analytics, in `ContainerAppConsoleLogs`, each in
+the column `Log`; the queries of `infra/modules/aigateway_aca/queries/` read them.
 
 | Field | Unit | Meaning |
 |---|---|---|

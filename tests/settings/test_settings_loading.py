@@ -315,6 +315,17 @@ def test_plain_words_that_yaml_1_1_would_change_stay_text(write: Write) -> None:
             id="key twice",
         ),
         pytest.param(
+            "images: {litellm: {digest: 'sha256:0a1b'}}\n",
+            "4: images.litellm.digest: is 'sha256:0a1b'; must be sha256: and 64 hexadecimal digits",
+            id="digest that is none",
+        ),
+        pytest.param(
+            "ingress: {allowed_ip_ranges: [office]}\n",
+            "4: ingress.allowed_ip_ranges[0]: is 'office'; must be an IPv4 range such as "
+            "203.0.113.0/24, no bits after /24",
+            id="range that is none",
+        ),
+        pytest.param(
             "project: a-project-too-long\n",
             "4: project: is 'a-project-too-long', with which 'pvc-dev-a-project-too-long-kv-san' has 33 "
             "characters, and the name of a Key Vault has 3 to 24; make project 9 characters shorter, or set "

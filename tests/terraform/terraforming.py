@@ -89,8 +89,17 @@ class TestRun:
 
     def find_plan(self, run: str) -> dict[str, Any]:
         """What a run planned: each resource's values by its address."""
+        changes = self._read_plan(run)["resource_changes"]
+        return {change["address"]: change["change"]["after"] for change in changes}
+
+    def list_outputs(self, run: str) -> set[str]:
+        """The names of what a run would put out."""
+        return set(self._read_plan(run)["output_changes"])
+
+    def _read_plan(self, run: str) -> dict[str, Any]:
+        plan: dict[str, Any]
         (plan,) = [m["test_plan"] for m in self.messages if m["type"] == "test_plan" and m["@testrun"] == run]
-        return {change["address"]: change["change"]["after"] for change in plan["resource_changes"]}
+        return plan
 
     def require_passed(self) -> None:
         """Fail with what Terraform said unless every run passed, and there was one."""

@@ -131,6 +131,13 @@ def test_what_queries_read_of_a_line_is_in_it() -> None:
     assert sum(map(bool, read.values())) >= 8
 
 
+def test_an_azure_that_says_nothing_is_a_failure() -> None:
+    """The client is told 408 then, which the ingress' own log has as the client's fault."""
+    blaming = {name for name, text in TEXTS.items() if '"azure"' in text}
+    assert len(blaming) == 5
+    assert [name for name in blaming if not re.search("[!=]= 408", TEXTS[name])] == []
+
+
 def test_the_routes_that_queries_name_are_served() -> None:
     served = {route.name for route in derive_edge(load_environment(ROOT, "dev")).routes}
     named = set(re.findall(r'"(responses|chat-completions|embeddings|models)"', "".join(TEXTS.values())))

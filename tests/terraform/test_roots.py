@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from terraforming import MODULE, ROOT, Terraform, prepare
+from terraforming import MODULE, ROOT, Terraform, TestRun, prepare
 
+from aigateway.deployed.deployment import BASE_URL_OUTPUT, WORKSPACE_OUTPUT
 from aigateway.launching.commands import command_envoy, command_litellm
 from aigateway.launching.keys import generate_keys
+from aigateway.launching.stack import HEALTH_PATH, READY_SECONDS
 from aigateway.names import Names
 from aigateway.secret_values import list_secret_names
 from aigateway.settings.loading import load_environment
@@ -39,11 +41,17 @@ def root(request: pytest.FixtureRequest, copy: Path) -> Terraform:
 
 
 @pytest.fixture(scope="module")
-def plan(root: Terraform) -> dict[str, Any]:
-    """What the environment would be: each resource's values by its address."""
+def planned(root: Terraform) -> TestRun:
+    """The root's own test, which plans."""
     done = root.test()
     done.require_passed()
-    return done.find_plan("plan")
+    return done
+
+
+@pytest.fixture(scope="module")
+def plan(planned: TestRun) -> dict[str, Any]:
+    """What the environment would be: each resource's values by its address."""
+    return planned.find_plan("plan")
 
 
 @pytest.fixture
@@ -85,6 +93,34 @@ def test_each_part_is_given_what_the_launchers_give_it(root: Terraform, containe
     assert set(_list_variables(containers["litellm"])) == {*litellm.environment, "SECRET_VERSIONS"}
     own = {"SECRET_VERSIONS", "EDGE_PORT", "TERMINATION_GRACE_SECONDS"}
     assert set(_list_variables(containers["envoy"])) == {*envoy.environment, *own}
+
+
+def test_a_replica_may_take_as_long_to_start_as_it_may_here(containers: dict[str, Any]) -> None:
+    (probe,) = containers["litellm"]["startup_probe"]
+    assert probe["failure_count_threshold"] * probe["interval_seconds"] >= READY_SECONDS
+
+
+def test_the_probes_ask_for_the_health_that_the_harness_asks_for(containers: dict[str, Any]) -> None:
+    kinds = ("startup_probe", "readiness_probe", "liveness_probe")
+    probes = [probe for one in containers.values() for kind in kinds for probe in one[kind]]
+    asking = [probe for probe in probes if probe["transport"] == "HTTP"]
+    (port,) = (int(one["value"]) for one in containers["envoy"]["env"] if one["name"] == "EDGE_PORT")
+    assert {probe["port"] for probe in probes} == {port}
+    assert {probe["path"] for probe in asking} == {HEALTH_PATH}
+    assert len(asking) == 3
+
+
+def test_a_stream_has_as_long_to_end_as_the_edge_takes_for_it(
+    plan: dict[str, Any], containers: dict[str, Any]
+) -> None:
+    (seconds,) = (
+        int(one["value"]) for one in containers["envoy"]["env"] if one["name"] == "TERMINATION_GRACE_SECONDS"
+    )
+    assert plan[APP]["template"][0]["termination_grace_period_seconds"] == seconds
+
+
+def test_what_is_asked_of_a_deployment_is_put_out(planned: TestRun) -> None:
+    assert {BASE_URL_OUTPUT, WORKSPACE_OUTPUT, "key_vault", "revision"} <= planned.list_outputs("plan")
 
 
 def test_every_secret_is_a_reference(root: Terraform, containers: dict[str, Any]) -> None:

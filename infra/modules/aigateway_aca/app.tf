@@ -153,7 +153,8 @@ resource "azurerm_container_app" "gateway" {
       }
 
       # LiteLLM listens on the loopback, where no probe comes: both go through Envoy to LiteLLM's own health.
-      # It needs 8-10 s to start, and 41 s were seen on a busy machine; 5 minutes is what it may take at most.
+      # It needs 8-10 s to start, and up to 82 s were seen on a busy machine; it may take 5 minutes. Not less than the
+      # launchers give it (aigateway.launching.stack).
       startup_probe {
         transport               = "HTTP"
         port                    = local.edge_port

@@ -161,7 +161,7 @@ run "first_apply" {
   }
   assert {
     condition     = one(azurerm_container_app.gateway.template[0].container[1].startup_probe).failure_count_threshold * one(azurerm_container_app.gateway.template[0].container[1].startup_probe).interval_seconds >= 120
-    error_message = "LiteLLM has time to start: up to 41 s were measured."
+    error_message = "LiteLLM has time to start: up to 82 s were measured."
   }
   assert {
     condition     = one(azurerm_container_app.gateway.template[0].container[0].readiness_probe).success_count_threshold == 1
