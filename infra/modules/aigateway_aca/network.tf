@@ -38,7 +38,9 @@ resource "azurerm_subnet" "endpoints" {
   address_prefixes     = [cidrsubnet(var.network.address_range, 2, 3)]
 }
 
-# Azure's own rules let the network and its load balancer in and nothing else; clients come by HTTPS.
+# Azure's own rules let the network and its load balancer in and nothing else. Clients come by HTTPS: to the
+# environment's public address, which rules of a subnet do not concern, or to its edge, which listens on 31443
+# (learn.microsoft.com/azure/container-apps/firewall-integration).
 resource "azurerm_network_security_group" "gateway" {
   count = var.network.enabled ? 1 : 0
 
@@ -59,7 +61,7 @@ resource "azurerm_network_security_group" "gateway" {
       source_address_prefix      = "Internet"
       source_port_range          = "*"
       destination_address_prefix = cidrsubnet(var.network.address_range, 1, 0)
-      destination_port_range     = "443"
+      destination_port_ranges    = ["443", "31443"]
     }
   }
 }

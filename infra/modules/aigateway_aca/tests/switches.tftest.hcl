@@ -117,7 +117,7 @@ run "network" {
     error_message = "The vault stays as it was."
   }
   assert {
-    condition     = [for rule in azurerm_network_security_group.gateway[0].security_rule : "${rule.source_address_prefix} ${rule.destination_port_range}"] == ["Internet 443"]
+    condition     = [for rule in azurerm_network_security_group.gateway[0].security_rule : "${rule.source_address_prefix} ${join(" ", sort(rule.destination_port_ranges))}"] == ["Internet 31443 443"]
     error_message = "Clients come by HTTPS, and nobody else."
   }
 }
