@@ -31,14 +31,14 @@ Feature: Several replicas
 
   Rule: A client need not know which replica it has
 
-    @local @FR3
+    @local @FR3 @G1
     Scenario: Every client's key works with each replica
       Given two replicas behind one address
       When each client asks twice with each of its valid keys
       Then every request is served
       And each replica has served each client
 
-    @local @FR1
+    @local @FR1 @G1
     Scenario: A conversation goes on with another replica
       Given two replicas behind one address
       And the assistant has told the model a word to remember
@@ -46,7 +46,7 @@ Feature: Several replicas
       Then the answer is that word
       And each replica has served some of it
 
-    @local @FR1
+    @local @FR1 @G1
     Scenario: A response that one replica stored is read and deleted through another
       Given two replicas behind one address
       And the model has given a stored answer
@@ -64,7 +64,7 @@ Feature: Several replicas
       And it is ready within the time that the deployment gives it
       And it serves the first request after that
 
-    @local @NFR1 @FR1
+    @local @NFR1 @FR1 @G1
     Scenario: A stored response outlives a restart
       Given a gateway that was restarted
       And a response that it had stored before

@@ -30,9 +30,10 @@ from aigateway.simulator.server import Addresses
 
 _EDGE_READY_SECONDS = 20.0
 
-# Places for edges that a process may use at once: a scenario's own, one that lasts, and one of several replicas.
-_SLOTS_EACH = 3
-LASTING_SLOT, REPLICA_SLOT = 1, 2
+# Places for edges that a process may use at once: a scenario's own, one that lasts, one of several replicas, and one
+# with room for many requests.
+_SLOTS_EACH = 4
+LASTING_SLOT, REPLICA_SLOT, ROOMY_SLOT = 1, 2, 3
 
 AnyLimit = TypeVar("AnyLimit", bound=RateLimit)
 

@@ -6,7 +6,7 @@ import json
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -16,7 +16,7 @@ from aigateway.acceptance.target import Target
 from aigateway.rendering.edge import derive_edge
 from aigateway.waiting import wait_until
 from steps.answers import Outcome, assert_openai_error, describe
-from steps.gateway import Edges, Gateway, LocalControl, OwnStack, Stacks, connect_http
+from steps.gateway import ROOMY_SLOT, Edges, Gateway, LocalControl, OwnStack, Stacks, connect_http
 from steps.load import limit
 from steps.places import write_ample_limit
 from steps.wire import exchange, find_host, write_request
@@ -27,9 +27,6 @@ _MIB = 1024**2
 _JSON = "application/json"
 _NESTED = 100_000
 _PLACES = 100
-
-# The places before are those of scenarios that start an edge for themselves.
-_OWN_SLOTS = 4
 
 
 @dataclass(frozen=True)
@@ -72,8 +69,7 @@ def post(gateway: Gateway, path: str, content: bytes, form: str | None = _JSON) 
 def roomy_gateway(target: Target, control: LocalControl) -> Iterator[Gateway]:
     """A gateway of these scenarios' own, which would use up what a client may send to the one that all share."""
     with ExitStack() as undo:
-        own = replace(control, slot=control.slot + _OWN_SLOTS)
-        yield Edges(own, undo).start(limit(target.settings, write_ample_limit(_PLACES)))
+        yield Edges(control.move(ROOMY_SLOT), undo).start(limit(target.settings, write_ample_limit(_PLACES)))
 
 
 @given("a gateway that takes many requests", target_fixture="gateway")

@@ -107,9 +107,10 @@ class ContainerLauncher:
             **_HARDENING, network_mode=f"container:{litellm.container_id}"
         )
         container.with_env("EDGE_PORT", str(_FIRST_EDGE_PORT + slot))
+        port = litellm.edge_ports[slot]
         with _removing_on_failure(container):
             reference = ContainerReference(container_id=self._start(command, container))
-        return ContainerPart("envoy", reference, container, litellm.edge_ports[slot])
+        return ContainerPart("envoy", reference, container, port)
 
     def identify(self, litellm: PartReference) -> str:
         """The image."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import zip_longest
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -56,8 +57,7 @@ def serve_lane(connection: Connection, root: Path, environment: str, choice: Lau
     with interrupt_on_terminate(), contextlib.suppress(EOFError, OSError, KeyboardInterrupt), connection:
         try:
             with _open_lane(root, environment, choice) as lane:
-                while True:
-                    connection.send(lane.try_out(connection.recv()))
+                lane.serve(connection)
         except AigatewayError as error:
             connection.send(error)
 
@@ -82,16 +82,36 @@ class _Lane:
     stack: Stack
     folder: Path
 
-    def try_out(self, trial: Trial) -> Outcome:
-        started = time.monotonic()
-        collector = _Collector(trial.scenarios)
-        problem = ""
-        try:
-            with self._break(trial.sabotage) as reference:
-                self._run(reference, collector)
-        except AigatewayError as error:
-            problem = str(error)
-        return Outcome(trial, collector.results, time.monotonic() - started, problem)
+    @property
+    def _reference_path(self) -> Path:
+        """The file in which the scenarios find the gateway that they try."""
+        return self.folder / "stack.json"
+
+    def serve(self, connection: Connection) -> None:
+        """Have one pytest collect the scenarios once, and try out what comes over the connection."""
+        self._reference_path.touch(mode=0o600)
+        code = call_pytest(
+            [
+                str(self.root / "features"),
+                f"--rootdir={self.root}",
+                "-pno:terminal",
+                "-pno:cacheprovider",
+                "--profile=full",
+                f"--environment={self.stack.reference.environment}",
+                f"--stack={self._reference_path}",
+                f"--basetemp={self.folder / 'scenarios'}",
+            ],
+            [_Server(self, connection)],
+        )
+        if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED):
+            raise AigatewayError(f"the scenarios could not be run (pytest's exit code {code})")
+
+    @contextmanager
+    def break_with(self, sabotage: Sabotage | None) -> Iterator[None]:
+        """Have the scenarios find a gateway that is broken as the sabotage says, or the sound one."""
+        with self._break(sabotage) as reference:
+            self._reference_path.write_text(reference.model_dump_json())
+            yield
 
     @contextmanager
     def _break(self, sabotage: Sabotage | None) -> Iterator[StackReference]:
@@ -130,28 +150,6 @@ class _Lane:
         finally:
             edge.stop()
 
-    def _run(self, reference: StackReference, collector: _Collector) -> None:
-        path = self.folder / "stack.json"
-        path.touch(mode=0o600)
-        path.write_text(reference.model_dump_json())
-        code = call_pytest(
-            [
-                str(self.root / "features"),
-                f"--rootdir={self.root}",
-                "-pno:terminal",
-                "-pno:cacheprovider",
-                "--profile=full",
-                f"--environment={reference.environment}",
-                f"--stack={path}",
-                f"--basetemp={self.folder / 'scenarios'}",
-            ],
-            [collector],
-        )
-        if code == pytest.ExitCode.INTERRUPTED:
-            raise KeyboardInterrupt
-        if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
-            raise AigatewayError(f"the scenarios could not be run (pytest's exit code {code})")
-
 
 def _require_answer(edge: EdgePart) -> None:
     """Wait until a broken edge answers anything at all."""
@@ -167,20 +165,43 @@ def _require_answer(edge: EdgePart) -> None:
         raise LaunchError(f"the broken envoy does not answer; its last lines:\n{quote_log(edge)}")
 
 
-@dataclass
-class _Collector:
-    """Has pytest run the chosen scenarios alone, and keeps their results."""
+class _Server:
+    """The plugin that runs some of pytest's scenarios whenever a trial comes, each time as if they were all."""
 
-    wanted: frozenset[ScenarioKey]
-    results: dict[ScenarioKey, ScenarioResult] = field(default_factory=dict)
+    def __init__(self, lane: _Lane, connection: Connection) -> None:
+        self._lane = lane
+        self._connection = connection
+        self._results: dict[ScenarioKey, ScenarioResult] = {}
 
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        items[:] = self._choose(items)
-
-    def _choose(self, items: Iterable[pytest.Item]) -> list[pytest.Item]:
-        return [item for item in items if read_key(item) in self.wanted]
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Instead of pytest's own, which runs all scenarios once."""
+        if session.testsfailed:
+            raise session.Interrupted("the scenarios could not be collected")
+        with contextlib.suppress(EOFError):
+            while True:
+                self._connection.send(self._try_out(self._connection.recv(), session.items))
+        return True
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep a scenario's result."""
         result = read_result(report)
         if result:
-            self.results[ScenarioKey(result.scenario, result.example)] = result
+            self._results[ScenarioKey(result.scenario, result.example)] = result
+
+    def _try_out(self, trial: Trial, items: Iterable[pytest.Item]) -> Outcome:
+        started = time.monotonic()
+        self._results.clear()
+        problem = ""
+        try:
+            with self._lane.break_with(trial.sabotage):
+                _run([item for item in items if read_key(item) in trial.scenarios])
+        except AigatewayError as error:
+            problem = str(error)
+        return Outcome(trial, dict(self._results), time.monotonic() - started, problem)
+
+
+def _run(items: Sequence[pytest.Item]) -> None:
+    """The last one takes down what they shared."""
+    for item, following in zip_longest(items, items[1:]):
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)

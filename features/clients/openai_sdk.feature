@@ -1,4 +1,4 @@
-@openai-sdk @AC1 @G2
+@openai-sdk @AC1 @G1 @G2
 Feature: OpenAI's package for Python
   What programs and agents are written with: its helpers, its own retries, and the errors that it raises.
 

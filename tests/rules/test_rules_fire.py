@@ -806,8 +806,8 @@ def test_comments_are_committed_too(case: TextCase, spoiler: Spoiler) -> None:
 def test_a_config_must_fit_into_a_variable(dev: Rendering, file: str, variable: str) -> None:
     text = dev.texts[file]
     room = 128 * 1024 - len(f"{variable}{text}\0".encode())
-    largest = f"{text}#{'x' * (room - 1)}"
-    for padded, found in ((largest, {}), (f"{largest}x", {"GW011": {"(the whole file)"}})):
+    largest = text + "#\n" * (room // 2) + "\n" * (room % 2)
+    for padded, found in ((largest, {}), (f"{largest}\n", {"GW011": {"(the whole file)"}})):
         assert list_found(replace(dev, texts={**dev.texts, file: padded})) == found
 
 

@@ -158,7 +158,7 @@ def test_accepted_sizes_are_pairs_that_azure_has(litellm: int, envoy: int, memor
         "envoy": {"cpu": envoy / 4, "memory_gib": sidecar / 4},
     }
     try:
-        accepted = make(scale=scale).scale
+        accepted = make(scale=scale, request_body_limit_mib=1).scale
     except ValidationError:
         assert total not in pairs
     else:
@@ -178,3 +178,11 @@ def test_ranges_are_kept_as_they_stand() -> None:
         make(ingress={"allowed_ip_ranges": ["2001:db8::/32"]})
     with pytest.raises(ValidationError):
         make(ingress={"allowed_ip_ranges": ranges + ranges[:1]})
+
+
+@pytest.mark.parametrize(("gib", "most"), [(0.5, 9), (1.0, 19)])
+def test_a_body_must_fit_into_envoys_memory(gib: float, most: int) -> None:
+    scale = {"litellm": {"cpu": 1, "memory_gib": 3 - gib}, "envoy": {"cpu": 0.5, "memory_gib": gib}}
+    make(scale=scale, request_body_limit_mib=most)
+    with pytest.raises(ValidationError, match=rf"is {most + 1}; must be at most {most}, or scale\.envoy"):
+        make(scale=scale, request_body_limit_mib=most + 1)
