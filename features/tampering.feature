@@ -85,7 +85,7 @@ Feature: Tampering
         | beside                                  |
         | another api-version in the query        |
         | another model in the query              |
-        | a time-out of a millisecond in a header |
+        | a time-out of a microsecond in a header |
         | another key for LiteLLM in a header     |
 
   Rule: What clients may send is let through

@@ -100,7 +100,7 @@ def _is_refused_by_edge(one: Tried, status: int) -> bool:
         return False
     if one.route.method == "HEAD":
         return not one.outcome.text
-    return bool(one.outcome.body["error"]["code"] == _CODES[status])
+    return f'"code":"{_CODES[status]}"' in one.outcome.text
 
 
 # --- forms of paths, methods and headers
