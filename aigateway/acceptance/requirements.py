@@ -22,7 +22,11 @@ REQUIREMENTS = (
     Requirement("G1", "One stable OpenAI-compatible base URL for each environment"),
     Requirement("G2", "POST /v1/responses and /v1/embeddings go to Azure"),
     Requirement("G3", "Several environments and several downstream projects"),
-    Requirement("G4", "Infrastructure managed with Terraform", "no check yet: there is no Terraform yet"),
+    Requirement(
+        "G4",
+        "Infrastructure managed with Terraform",
+        "the tests in `tests/terraform` plan each environment and compare what it would run with what was proven here",
+    ),
     Requirement("G5", "Delivery by GitHub Actions with OIDC", "no check yet: there are no workflows yet"),
     Requirement("G6", "Get it working first; hardening follows", "a principle: there is nothing to check"),
     Requirement("FR1", "OpenAI-compatible surface: POST /v1/responses, POST /v1/embeddings"),
@@ -42,7 +46,7 @@ REQUIREMENTS = (
     Requirement("AC1", "Roo and Qoder code with the configured model"),
     Requirement("AC2", "Codebase indexing completes"),
     Requirement(
-        "AC3", "Environments are reproducible via Terraform and Actions", "no check yet, as G4 and G5"
+        "AC3", "Environments are reproducible via Terraform and Actions", "as G4; there are no workflows yet"
     ),
     Requirement("AC4", "No secrets committed", "no check yet"),
 )
