@@ -10,18 +10,22 @@ from pydantic import BaseModel
 from aigateway.acceptance.features import list_scenarios
 from aigateway.acceptance.requirements import render_requirements
 from aigateway.acceptance.results import RunResult
+from aigateway.costs import load_prices, render_costs
 from aigateway.files import write_atomically
 from aigateway.proving.catalogue import load_sabotages
 from aigateway.proving.results import ProofResult
 from aigateway.rendering import access_log
 from aigateway.rules import render_rules_reference
+from aigateway.settings.loading import list_environments, load_environment
 from aigateway.settings.reference import render_reference
 
 
 def _render_documents(root: Path) -> dict[str, str]:
     scenarios = list_scenarios(root)
     turned_red = {sabotage.title: sabotage.turns_red for sabotage in load_sabotages(root, scenarios)}
+    environments = [load_environment(root, name) for name in list_environments(root)]
     return {
+        "docs/cost.md": render_costs(load_prices(root), environments),
         "docs/settings.md": render_reference(),
         "docs/rules.md": render_rules_reference(),
         str(access_log.PATH): access_log.render_access_log(),
