@@ -140,6 +140,8 @@ def _read_item(item: Any, where: str, store: ResponseStore, seal: ReasoningSeal,
     if not isinstance(item, dict):
         raise refusals.invalid_type(where, "an input item", item)
     kind = item.get("type", "message")
+    if not isinstance(kind, str):
+        raise refusals.invalid_type(f"{where}.type", "a string", kind)
     if kind in OTHER_ITEM_TYPES:
         return {"id": new_id("item"), **item}
     if kind not in ITEM_KEYS:

@@ -154,7 +154,10 @@ def _check_tool(tool: Any, where: str) -> None:
     if kind == "function":
         _check_schema(tool, f"{where}.parameters")
     if kind == "namespace":
-        for place, inner in enumerate(tool.get("tools") or ()):
+        tools = tool.get("tools") or []
+        if not isinstance(tools, list):
+            raise refusals.invalid_type(f"{where}.tools", "an array", tools)
+        for place, inner in enumerate(tools):
             _check_tool(inner, f"{where}.tools[{place}]")
 
 
@@ -182,7 +185,11 @@ def _check_schema(tool: Json, where: str) -> None:
     if schema.get("additionalProperties") is not False:
         complaint = "In context=(), 'additionalProperties' is required to be supplied and to be false."
         raise refusals.invalid_function_schema(tool["name"], complaint, where)
-    missing = sorted(set(schema.get("properties") or {}) - set(schema.get("required") or ()))
+    properties, required = schema.get("properties") or {}, schema.get("required") or []
+    for key, value, kind in (("properties", properties, dict), ("required", required, list)):
+        if not isinstance(value, kind):
+            raise refusals.invalid_type(f"{where}.{key}", "an object" if kind is dict else "an array", value)
+    missing = sorted(name for name in properties if name not in required)
     if missing:
         complaint = (
             "In context=(), 'required' is required to be supplied and to be an array including every key in "
