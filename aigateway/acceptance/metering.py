@@ -1,5 +1,7 @@
 """Counts the tokens that a scenario's requests cost, and sends none that the run's budget might not cover.
 
+Nor any faster than the run's pace allows.
+
 Whatever sends requests to the gateway is metered: httpx's and OpenAI's clients by `METER.hooks`, all else by
 `METER.charge`. Before a request is sent as much is reserved as it can cost at most; when its answer has come, that is
 replaced with what the answer says it cost. An answer that does not say so counts as the most, unless it is a refusal.
@@ -21,6 +23,7 @@ import httpx2
 import pytest
 
 from aigateway.acceptance.budget import Budget, BudgetSpentError
+from aigateway.acceptance.pacing import Pace
 
 #: What gpt-5.3-codex takes and gives at most; a smaller model, less.
 MOST_INPUT_TOKENS = 272_000
@@ -86,13 +89,15 @@ class Meter:
 
     def __init__(self) -> None:
         self._budget: Budget | None = None
+        self._pace: Pace | None = None
         self._lock = threading.Lock()
         self._open: set[Charge] = set()
         self._spent = 0
 
-    def use(self, budget: Budget | None) -> None:
-        """Keep within `budget` from now on, if there is one."""
+    def use(self, budget: Budget | None, pace: Pace | None = None) -> None:
+        """Keep within `budget` and to `pace` from now on, where there is one."""
         self._budget = budget
+        self._pace = pace
 
     def begin(self) -> None:
         """A scenario begins."""
@@ -112,6 +117,7 @@ class Meter:
 
     def reserve(self, most: int) -> Charge:
         """The same, where it is known how much the request can cost."""
+        self._keep_pace()
         if self._budget:
             try:
                 self._budget.reserve(most)
@@ -121,6 +127,10 @@ class Meter:
         with self._lock:
             self._open.add(charge)
         return charge
+
+    def _keep_pace(self) -> None:
+        if self._pace:
+            self._pace.wait_for_turn()
 
     def settle(self, charge: Charge, spent: int) -> None:
         """Called by the charge."""
@@ -155,6 +165,8 @@ class Meter:
                 **request.extensions,
                 _CHARGE: self.charge(request.url.path, request.read()),
             }
+        else:
+            self._keep_pace()
 
 
 #: One for each process: it runs a scenario at a time.

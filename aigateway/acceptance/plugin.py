@@ -69,7 +69,8 @@ def pytest_configure(config: pytest.Config) -> None:
         _reach_directly(config)
     if option.collectonly:
         return
-    METER.use(find_shared(config).budget)
+    shared = find_shared(config)
+    METER.use(shared.budget, shared.pace)
     if option.target == "deployed":
         config.pluginmanager.register(Retrying())
     if _needs_stack(config):

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from aigateway.acceptance.budget import Tally, choose_budget, open_budget
+from aigateway.acceptance.budget import Tally, choose_budget
 from aigateway.acceptance.calling import call_pytest
 from aigateway.acceptance.features import hash_features
 from aigateway.acceptance.findings import REPORT_FILES, Findings
@@ -34,7 +34,7 @@ from aigateway.acceptance.results import (
     Verdict,
     is_conformant,
 )
-from aigateway.acceptance.sharing import Shared
+from aigateway.acceptance.sharing import share
 from aigateway.acceptance.tags import require_tags
 from aigateway.deployed.deployment import Deployment, find_deployment
 from aigateway.errors import AigatewayError
@@ -210,10 +210,9 @@ def accept(order: Order, console: Console, report: Callable[[Findings], None]) -
         _require_choice(order)
     _clear(order.folder)
     try:
-        with _temporary_folder() as folder, open_budget(tokens) as budget:
-            plugins = (observer, Shared(deployment, budget))
-            code = call_pytest([*order.arguments, f"--basetemp={folder}"], plugins)
-            observer.tally = budget.read() if budget else None
+        with _temporary_folder() as folder, share(deployment, tokens) as shared:
+            code = call_pytest([*order.arguments, f"--basetemp={folder}"], (observer, shared))
+            observer.tally = shared.budget.read() if shared.budget else None
         _redact_file(order.folder / JUNIT_FILE, observer.redactor)
         _require_end(order, observer, code)
     except (AigatewayError, KeyboardInterrupt) as error:

@@ -1,17 +1,19 @@
-"""What the process that controls a run shares with its workers: the deployed gateway, the token budget."""
+"""What the process that controls a run shares with its workers: the deployed gateway, the token budget, the pace."""
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
 from aigateway.acceptance.budget import Budget, choose_budget, open_budget
+from aigateway.acceptance.pacing import Pace, open_pace
 from aigateway.deployed.deployment import Deployment, find_deployment
 from aigateway.errors import AigatewayError
-from aigateway.settings.loading import find_root
+from aigateway.settings.loading import find_root, load_environment
 
 _INPUT = "aigateway_shared"
 
@@ -21,10 +23,11 @@ class Shared:
 
     NAME = "aigateway-shared"
 
-    def __init__(self, deployment: Deployment | None, budget: Budget | None) -> None:
+    def __init__(self, deployment: Deployment | None, budget: Budget | None, pace: Pace | None) -> None:
         self.__name__ = self.NAME  # by which pytest registers it
         self.deployment = deployment
         self.budget = budget
+        self.pace = pace
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
@@ -32,7 +35,19 @@ class Shared:
         node.workerinput[_INPUT] = (
             self.deployment.model_dump_json() if self.deployment else "",
             str(self.budget.path) if self.budget else "",
+            self.pace.model_dump_json() if self.pace else "",
         )
+
+
+@contextmanager
+def share(deployment: Deployment | None, tokens: int | None) -> Iterator[Shared]:
+    """What the processes of a run share while it lasts; a local gateway's pace is no matter, scenarios exceed it."""
+    with ExitStack() as undo:
+        budget = undo.enter_context(open_budget(tokens))
+        pace = None
+        if deployment:
+            pace = undo.enter_context(open_pace(load_environment(deployment.root, deployment.environment)))
+        yield Shared(deployment, budget, pace)
 
 
 def find_shared(config: pytest.Config) -> Shared:
@@ -48,10 +63,11 @@ def find_shared(config: pytest.Config) -> Shared:
     return cast("Shared", plugin)
 
 
-def _receive(deployment: str, budget: str) -> Shared:
+def _receive(deployment: str, budget: str, pace: str) -> Shared:
     return Shared(
         Deployment.model_validate_json(deployment) if deployment else None,
         Budget(Path(budget)) if budget else None,
+        Pace.model_validate_json(pace) if pace else None,
     )
 
 
@@ -59,13 +75,12 @@ def _make(config: pytest.Config) -> Shared:
     option = config.option
     undo = ExitStack()
     config.add_cleanup(undo.close)
+    found = None
     try:
         tokens = choose_budget(option.target, option.token_budget)
-        budget = undo.enter_context(open_budget(tokens))
-        if option.target == "local":
-            return Shared(None, budget)
-        root = find_root(config.invocation_params.dir)
-        found = find_deployment(root, option.environment, option.base_url, option.workspace)
-        return Shared(found, budget)
+        if option.target == "deployed":
+            root = find_root(config.invocation_params.dir)
+            found = find_deployment(root, option.environment, option.base_url, option.workspace)
+        return undo.enter_context(share(found, tokens))
     except AigatewayError as error:
         raise pytest.UsageError(str(error)) from error

@@ -1,0 +1,106 @@
+"""A run against a deployed gateway stays below its own client's rate limit, whoever of its processes sends."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from aigateway.acceptance import pacing
+from aigateway.acceptance.metering import Meter
+from aigateway.acceptance.pacing import Pace, open_pace
+from aigateway.settings.loading import load_environment
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def settings() -> Any:
+    return load_environment(ROOT, "dev")
+
+
+class Clock:
+    """Time that passes only while somebody waits."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def time(self) -> float:
+        return self.now
+
+    def wait_until(self, condition: object, *, seconds: float) -> bool:
+        assert condition
+        self.now += seconds
+        return True
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(pacing, "time", clock)
+    monkeypatch.setattr(pacing, "wait_until", clock.wait_until)
+    return clock
+
+
+@pytest.fixture
+def pace(clock: Clock, tmp_path: Path) -> Iterator[Pace]:
+    path = tmp_path / "pace"
+    path.write_text(repr(clock.now))
+    return Pace(path=path, interval=0.5, burst=4)
+
+
+def send(pace: Pace, clock: Clock, requests: int) -> list[float]:
+    """The seconds from now at which each may be sent."""
+    began = clock.now
+    sent = []
+    for _ in range(requests):
+        pace.wait_for_turn()
+        sent.append(clock.now - began)
+    return sent
+
+
+def test_nothing_is_saved_up_when_a_run_begins(pace: Pace, clock: Clock) -> None:
+    assert send(pace, clock, 4) == [0, 0.5, 1, 1.5]
+
+
+def test_what_was_not_sent_may_be_sent_at_once_up_to_the_burst(pace: Pace, clock: Clock) -> None:
+    clock.now += 3600
+    assert send(pace, clock, 7) == [0, 0, 0, 0, 0, 0.5, 1]
+
+
+def test_threads_take_turns(tmp_path: Path) -> None:
+    path = tmp_path / "pace"
+    path.write_text(repr(time.time()))
+    pace = Pace(path=path, interval=0.01, burst=1)
+    began = time.time()
+    with ThreadPoolExecutor(8) as threads:
+        for _ in range(20):
+            threads.submit(pace.wait_for_turn)
+    assert time.time() - began >= 19 * 0.01
+
+
+def test_it_is_slower_than_the_clients_bucket_on_one_replica(settings: Any) -> None:
+    limit = settings.client_limit(settings.clients[0], "responses")
+    many = settings.model_copy(update={"scale": settings.scale.model_copy(update={"max_replicas": 5})})
+    for replicas, each in ((1, settings), (5, many)):
+        with open_pace(each) as pace:
+            assert pace.burst < limit.burst / replicas
+            assert pace.burst + 60 / pace.interval < limit.requests_per_minute / replicas
+        assert not pace.path.exists()
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+def test_every_request_keeps_it(method: str, pace: Pace, clock: Clock) -> None:
+    meter = Meter()
+    meter.use(None, pace)
+    hooks: Any = meter.hooks
+    answer = httpx.MockTransport(lambda _: httpx.Response(200, json={}))
+    with httpx.Client(transport=answer, event_hooks=hooks) as client:
+        for _ in range(3):
+            client.request(method, "http://gateway.test/v1/responses")
+    assert clock.now == 1001
