@@ -223,7 +223,7 @@ def _diagnose(lines: list[str], bundle: Bundle, folder: Path) -> str:
     if _WRONG_HASH in text:
         reason = (
             f"a package does not have the hash that {bundle.lock.name} pins, so nothing was installed; the "
-            "download broke or the package registry serves another file: run again; if that does not help, do not trust it"
+            "download broke or the registry serves another file: run again; if that does not help, do not trust it"
         )
     elif _is_unreachable(lines, text):
         reason = (

@@ -547,11 +547,11 @@ def test_the_lock_has_all_that_is_asked_for() -> None:
 
 @pytest.mark.parametrize("lock", [LOCK, checkov.LOCK], ids=lambda lock: lock.name)
 def test_the_lock_pins_every_package_with_hashes_and_names_no_registry(lock: Path) -> None:
-    pins = read_pins(LOCK)
-    assert len(pins) > 100
+    pins = read_pins(lock)
+    assert len(pins) > 90
     assert all("--hash=sha256:" in pin.block for pin in pins.values())
-    assert "://" not in LOCK.read_text()
-    assert "--index" not in LOCK.read_text()
+    assert "://" not in lock.read_text()
+    assert "--index" not in lock.read_text()
 
 
 def test_of_a_package_with_several_pins_the_one_for_this_python_counts(tmp_path: Path) -> None:
