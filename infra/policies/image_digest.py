@@ -23,7 +23,8 @@ class ImageDigest(Policy):
                     if not is_literal(image, _IMAGE):
                         raise UnresolvedError
                     if "@sha256:" not in image:
-                        yield f"container {read_value(container, 'name')} runs {image}; must have @sha256: and its digest"
+                        name = read_value(container, "name")
+                        yield f"container {name} runs {image}; must have @sha256: and its digest"
 
 
 check = ImageDigest(

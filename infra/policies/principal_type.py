@@ -1,4 +1,4 @@
-"""Without principal_type, Azure asks the directory for an identity that it may not know yet, and the first apply fails."""
+"""Without it Azure asks the directory for an identity that it may not know yet, and the first apply fails."""
 
 from __future__ import annotations
 
