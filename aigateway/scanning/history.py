@@ -1,7 +1,7 @@
 """Keys in the repository's whole history: what a later commit removed can still be read by whoever has the repository.
 
-Each version of each file that any branch, tag or stash ever had is read once, and so is each commit's message. A history
-takes no comments, so what a test says in a key's place is told apart by its form alone: it is of words, or counts up.
+Each version of each file that any branch, tag or stash ever had is read once, and so is each commit's message. What
+a test says in a key's place is told apart by its form, for a history takes no comments: it is of words, or counts up.
 """
 
 from __future__ import annotations

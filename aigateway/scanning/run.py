@@ -126,7 +126,7 @@ def _scan_root(program: Path, order: Order) -> Report:
     folder = order.root / "infra" / "env" / order.environment
     if not list(folder.glob("*.tf")):
         raise ScanError(f"{folder}: has no Terraform to scan")
-    report = _run(program, order, ("--directory", str(folder), "--framework", "terraform"), order.root)
+    report = run_checkov(program, order, ("--directory", str(folder), "--framework", "terraform"), order.root)
     return _require_policies(report, order, list_policies(order.root) - _PLAN_ONLY)
 
 
@@ -134,7 +134,9 @@ def _scan_plan(program: Path, order: Order) -> Report:
     assert order.plan is not None  # noqa: S101 - the caller chose orders that have one
     with TemporaryDirectory(prefix="aigateway-scan-") as temporary:
         file = prepare_plan(order.root, order.environment, order.plan, Path(temporary))
-        report = _run(program, order, ("--file", str(file), "--framework", "terraform_plan"), file.parent)
+        report = run_checkov(
+            program, order, ("--file", str(file), "--framework", "terraform_plan"), file.parent
+        )
     shown = str(order.plan)
     findings = tuple(finding.model_copy(update={"file": shown}) for finding in report.findings)
     return _require_policies(Report(report.version, findings), order, list_policies(order.root))
@@ -147,7 +149,7 @@ def _scan_checkout(program: Path, orders: Sequence[Order]) -> Report:
         copy = Path(stack.enter_context(TemporaryDirectory(prefix="aigateway-scan-")))
         frameworks = copy_checkout(root, copy)
         options = ("--directory", str(copy), "--framework", *frameworks)
-        report = _run(program, orders[0], options, copy, policies=False)
+        report = run_checkov(program, orders[0], options, copy, policies=False)
         planted = {finding.framework for finding in report.findings if CANARY in finding.file}
         if missing := sorted(set(frameworks) - planted):
             raise ScanError(
@@ -210,7 +212,9 @@ def _strip_index(address: str) -> str:
     return _INDEX.sub("", address)
 
 
-def _run(program: Path, order: Order, options: Sequence[str], base: Path, *, policies: bool = True) -> Report:
+def run_checkov(
+    program: Path, order: Order, options: Sequence[str], base: Path, *, policies: bool = True
+) -> Report:
     """Run checkov once, off the network; `base` is what files are named from.
 
     Raises ScanError when it did not scan everything that it was given.

@@ -8,7 +8,7 @@ from typing import Any
 
 from aigateway_policy import Policy, UnresolvedError, is_literal, list_blocks, read_value
 
-_SECRET_NAME = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD|CREDENTIALS?)(?:_[AB])?$")
+_SECRET_NAME = re.compile(r"(?:^|_)(?:KEY|TOKEN|SECRET|PASSWORD|CREDENTIALS?)$|^CLIENT_KEY_")
 _KEYS = re.compile(
     r"\bsk-[A-Za-z0-9_-]{16,}|-----BEGIN [A-Z ]*PRIVATE KEY|\beyJ[A-Za-z0-9_-]{10,}\.eyJ|AccountKey=|SharedAccessKey=|"
     # Azure OpenAI's keys: 32 hexadecimal digits, or 84 characters with a mark in them.
