@@ -113,6 +113,48 @@ def docs(*, check: Annotated[bool, typer.Option("--check", help="fail if a page 
 
 
 @app.command()
+def scan(
+    environments: Environments = None,
+    *,
+    plan: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="scan this plan too: of `terraform plan -out`, or its JSON"),
+    ] = None,
+) -> None:
+    """Look for what is unsafe in the infrastructure, the workflows and the files, before each apply; offline."""
+    from aigateway.scanning.results import tabulate
+    from aigateway.scanning.run import scan as scan_environments
+
+    root = find_root(Path.cwd())
+    results = scan_environments(root, environments or list_environments(root), plan, errors)
+    # What all of them share is told once.
+    told = {finding: None for result in results for finding in result.findings}
+    output.print(tabulate(told))
+    for result in results:
+        output.print(result.summary, style="bold green" if result.clean else "bold red")
+    output.print("build/scan/ENV/: result.json, results.sarif, junit.xml", style="dim")
+    sys.exit(0 if all(result.clean for result in results) else 1)
+
+
+@app.command()
+def history() -> None:
+    """Look for keys in every commit that the repository has, removed ones too."""
+    from aigateway.scanning.history import find_leaks
+
+    leaks = find_leaks(find_root(Path.cwd()))
+    for leak in leaks:
+        output.print(str(leak), markup=False)
+    if leaks:
+        output.print(
+            f"{len(leaks)} in the history: replace each key first, for everybody who has the repository has read "
+            "it; then take it out with git-filter-repo",
+            style="bold red",
+        )
+        sys.exit(1)
+    output.print("no key in the history")
+
+
+@app.command()
 def secrets(
     environment: Environment = "dev",
     names: Annotated[

@@ -6,7 +6,8 @@
     ├── RuleViolationError          a rendered config breaks a rule
     ├── RuntimeInstallError         LiteLLM or Envoy could not be installed on this machine
     ├── LaunchError                 a part of the gateway did not start, or died
-    └── SimulatorError              the simulated Azure could not be started or reached
+    ├── SimulatorError              the simulated Azure could not be started or reached
+    └── ScanError                   a scan could not be done, so nothing is known
 
 The command line prints the message and nothing else: it says what is wrong, where, and what to do next.
 """
@@ -42,3 +43,7 @@ class LaunchError(AigatewayError):
 
 class SimulatorError(AigatewayError):
     """The simulated Azure could not be started or reached."""
+
+
+class ScanError(AigatewayError):
+    """A scan could not be done, or not whole: nothing is known, and that is no pass."""

@@ -22,6 +22,7 @@ import pytest
 from docker.errors import ImageNotFound
 from rich.console import Console
 
+from aigateway.installing.environment import find_home
 from aigateway.launching import runtime
 from aigateway.launching.container import is_engine_running
 from aigateway.settings.loading import load_environment
@@ -160,7 +161,7 @@ class Machine:
         """Where the runtime of this machine is looked for."""
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("AIGATEWAY_CACHE", str(self.cache))
-            return runtime._find_home(runtime.LOCK)
+            return find_home(runtime.LOCK)
 
 
 def _read_command(pid: int) -> str:

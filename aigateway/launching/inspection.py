@@ -6,8 +6,8 @@ import fcntl
 import hashlib
 
 from aigateway.files import write_atomically
+from aigateway.installing.environment import find_cache
 from aigateway.launching.parts import Launcher, PartReference
-from aigateway.launching.runtime import find_cache
 
 
 def inspect_litellm(launcher: Launcher, litellm: PartReference, code: str) -> str:

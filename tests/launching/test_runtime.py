@@ -32,10 +32,11 @@ from packaging.requirements import Requirement
 from rich.console import Console
 
 from aigateway.errors import RuntimeInstallError
-from aigateway.launching import installation, runtime
-from aigateway.launching.pins import read_pins
+from aigateway.installing import environment, installation
+from aigateway.installing.pins import read_pins
 from aigateway.launching.ports import find_free_port
-from aigateway.launching.runtime import LOCK, Runtime, ensure, locked_versions
+from aigateway.launching.runtime import BUNDLE, LOCK, Runtime, ensure, locked_versions
+from aigateway.scanning import checkov
 from aigateway.waiting import wait_until
 
 _SECONDS = 60
@@ -178,9 +179,9 @@ def test_another_lock_has_another_runtime(registry: Registry) -> None:
 
 
 def test_another_python_has_another_runtime(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
-    here = runtime._find_home(registry.lock)
+    here = environment.find_home(registry.lock)
     monkeypatch.setattr("platform.python_version", lambda: "3.99.0")
-    assert runtime._find_home(registry.lock) != here
+    assert environment.find_home(registry.lock) != here
 
 
 def test_without_a_named_cache_the_users_cache_is_used(
@@ -188,7 +189,7 @@ def test_without_a_named_cache_the_users_cache_is_used(
 ) -> None:
     monkeypatch.delenv("AIGATEWAY_CACHE")
     monkeypatch.setattr("platformdirs.user_cache_path", lambda name: tmp_path / "user" / name)
-    assert runtime._find_home(registry.lock).parent == tmp_path / "user" / "aigateway" / "runtime"
+    assert environment.find_home(registry.lock).parent == tmp_path / "user" / "aigateway" / "runtime"
 
 
 @pytest.mark.skipif(
@@ -270,7 +271,7 @@ def test_no_network_is_named(
     monkeypatch.setenv("PIP_RETRIES", retries)
     message = fail_to_ensure(registry.lock)
     assert message.startswith("could not reach the package registry")
-    assert "afterwards they start offline" in message
+    assert "afterwards all is there offline" in message
     assert "No matching distribution found for litellm" in message
     assert homes(cache) == []
 
@@ -324,9 +325,9 @@ def test_two_first_uses_at_once_install_once(registry: Registry) -> None:
 def test_a_use_that_waits_too_long_gives_up(
     registry: Registry, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runtime, "_WAIT_SECONDS", 0)
+    monkeypatch.setattr(environment, "_WAIT_SECONDS", 0)
     cache.mkdir(parents=True)
-    home = runtime._find_home(registry.lock)
+    home = environment.find_home(registry.lock)
     with home.with_name(f"{home.name}.lock").open("w") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
         assert "another process has been installing" in fail_to_ensure(registry.lock)
@@ -521,13 +522,15 @@ def test_a_disk_that_fills_up_on_the_way_is_named(
     ],
 )
 def test_what_pip_says_is_put_in_words(line: str, reason: str) -> None:
-    message = installation._diagnose(["Collecting a==1.0 (from -r runtime.lock)", line], Path("/cache"))
+    message = installation._diagnose(
+        ["Collecting a==1.0 (from -r runtime.lock)", line], BUNDLE, Path("/cache")
+    )
     assert reason in message.splitlines()[0]
 
 
 def test_credentials_in_an_address_are_not_shown() -> None:
     message = installation._diagnose(
-        ["Looking in indexes: https://user:secret@mirror.example/simple"], Path("/cache")
+        ["Looking in indexes: https://user:secret@mirror.example/simple"], BUNDLE, Path("/cache")
     )
     assert "secret" not in message
     assert "https://***@mirror.example/simple" in message
@@ -542,12 +545,13 @@ def test_the_lock_has_all_that_is_asked_for() -> None:
         assert requirement.specifier.contains(versions[requirement.name]), f"{requirement}: run scripts/lock"
 
 
-def test_the_lock_pins_every_package_with_hashes_and_names_no_registry() -> None:
-    pins = read_pins(LOCK)
-    assert len(pins) > 100
+@pytest.mark.parametrize("lock", [LOCK, checkov.LOCK], ids=lambda lock: lock.name)
+def test_the_lock_pins_every_package_with_hashes_and_names_no_registry(lock: Path) -> None:
+    pins = read_pins(lock)
+    assert len(pins) > 90
     assert all("--hash=sha256:" in pin.block for pin in pins.values())
-    assert "://" not in LOCK.read_text()
-    assert "--index" not in LOCK.read_text()
+    assert "://" not in lock.read_text()
+    assert "--index" not in lock.read_text()
 
 
 def test_of_a_package_with_several_pins_the_one_for_this_python_counts(tmp_path: Path) -> None:

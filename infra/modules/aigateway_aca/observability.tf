@@ -19,11 +19,15 @@ resource "azurerm_monitor_diagnostic_setting" "environment" {
   target_resource_id         = azurerm_container_app_environment.gateway.id
   log_analytics_workspace_id = azurerm_log_analytics_workspace.gateway.id
 
-  dynamic "enabled_log" {
-    for_each = ["ContainerAppConsoleLogs", "ContainerAppHTTPLogs", "ContainerAppSystemLogs"]
-    content {
-      category = enabled_log.value
-    }
+  # Three blocks and no list: a scan of the source can read them.
+  enabled_log {
+    category = "ContainerAppConsoleLogs"
+  }
+  enabled_log {
+    category = "ContainerAppHTTPLogs"
+  }
+  enabled_log {
+    category = "ContainerAppSystemLogs"
   }
 }
 

@@ -423,6 +423,7 @@ run "client_key_of_another_name" {
   }
 
   variables {
+    # checkov:skip=CKV_SECRET_6:the name of another client's secret
     client_keys = merge(var.client_keys, { CLIENT_KEY_ROO_A = "client-qoder-b" })
   }
 

