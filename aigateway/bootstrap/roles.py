@@ -142,7 +142,10 @@ def _inspect_roles(registration: Registration) -> Sequence[Change]:
         _require_wanted(registration, assignment, wanted)
     held = {(one.role_definition_name, _fold(one.scope)) for one in found}
     return [
-        Change(f"role {role.name} of {registration.name} on {role.scope}", _give(registration, role))
+        Change(
+            f"role {role.name} of {registration.name} on {_call_scope(target, role)}",
+            _give(registration, role),
+        )
         for role in wanted
         if (role.name, _fold(role.scope)) not in held
     ]
@@ -179,6 +182,10 @@ def _require_wanted(registration: Registration, assignment: _Assignment, wanted:
         f"{registration.name} has a role that it does not need, {assignment.role_definition_name} on "
         f"{assignment.scope}; take it away: {remove}"
     )
+
+
+def _call_scope(target: Target, role: Role) -> str:
+    return "the subscription" if role.scope == target.scope else "the container of the state"
 
 
 def _fold(scope: str) -> str:

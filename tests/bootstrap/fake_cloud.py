@@ -1,8 +1,9 @@
 """`az` and `gh` with a small Azure and GitHub behind them, which are a JSON file: FAKE_CLOUD.
 
-A program is either, by the name that it is started under. It answers as the real ones do, as far as bootstrap asks; what it does
-not know it refuses, as they do. It takes orders in the file: `faults`, a command's exit code and message; `answers`, what
-a command prints instead; `kill_after`, how many changes are made until what runs it is killed.
+A program is either, by the name that it is started under. It answers as the real ones do, as far as bootstrap asks;
+what it does not know it refuses, as they do. It takes orders in the file: `faults`, a command's exit code and
+message; `answers`, what a command prints instead; `kill_after`, how many changes are made until what runs it is
+killed.
 """
 
 from __future__ import annotations
@@ -71,33 +72,45 @@ class Refusal(Exception):
         self.code = code
 
 
-def main() -> int:
-    program, *arguments = Path(sys.argv[0]).name, *sys.argv[1:]
-    path = Path(os.environ["FAKE_CLOUD"])
-    with path.open("r+") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        state: State = json.load(file)
-        before = json.dumps({name: state[name] for name in EMPTY if name not in {"changes", "calls"}})
+def serve(file: Path, program: str, arguments: list[str], body: str) -> tuple[int, str, str, bool]:
+    """Run a command on the cloud in `file`: exit code, what it prints and what it complains of, and whether to kill."""
+    with file.open("r+") as opened:
+        fcntl.flock(opened, fcntl.LOCK_EX)
+        state: State = json.load(opened)
+        before = picture(state)
         state["calls"].append([program, *arguments])
-        code, said, kill = 0, "", False
+        code, said, complaint, kill = 0, "", "", False
         try:
-            said = respond(state, program, arguments)
+            said = respond(state, program, arguments, body)
         except Refusal as refusal:
-            code = refusal.code
-            sys.stderr.write(f"{refusal}\n")
-        if json.dumps({name: state[name] for name in EMPTY if name not in {"changes", "calls"}}) != before:
+            code, complaint = refusal.code, f"{refusal}\n"
+        if picture(state) != before:
             state["changes"].append([program, *arguments])
             kill = state["kill_after"] is not None and len(state["changes"]) >= state["kill_after"]
-        file.seek(0)
-        file.truncate()
-        json.dump(state, file)
+        opened.seek(0)
+        opened.truncate()
+        json.dump(state, opened)
+    return code, said, complaint, kill
+
+
+def picture(state: State) -> str:
+    """All that there is, as text."""
+    return json.dumps({name: state[name] for name in EMPTY if name not in {"changes", "calls"}})
+
+
+def main() -> int:
+    code, said, complaint, kill = serve(
+        Path(os.environ["FAKE_CLOUD"]), Path(sys.argv[0]).name, sys.argv[1:], sys.stdin.read()
+    )
     if kill:
         os.kill(os.getppid(), signal.SIGKILL)
+    sys.stderr.write(complaint)
     sys.stdout.write(said)
     return code
 
 
-def respond(state: State, program: str, arguments: list[str]) -> str:
+def respond(state: State, program: str, arguments: list[str], body: str) -> str:
+    """What a program prints; raises Refusal."""
     words, options = parse(arguments)
     name = " ".join([program, *words])
     for start, (code, message) in state["faults"].items():
@@ -107,7 +120,7 @@ def respond(state: State, program: str, arguments: list[str]) -> str:
         if name.startswith(start):
             return str(answer)
     if program == "gh":
-        return json.dumps(ask_github(state, words, options))
+        return json.dumps(ask_github(state, words, options, body))
     if "--subscription" in options and options.pop("--subscription") != [state["account"]["id"]]:
         raise Refusal(1, "ERROR: The subscription doesn't exist in cloud 'AzureCloud'.")
     if options.pop("--output", None) != ["json"]:
@@ -223,7 +236,9 @@ def create_account(state: State, options: Options) -> Any:
     )
     find(state["groups"], "name", group)
     if name in state["taken"]:
-        raise Refusal(1, f"ERROR: (StorageAccountAlreadyTaken) The storage account named {name} is already taken.")
+        raise Refusal(
+            1, f"ERROR: (StorageAccountAlreadyTaken) The storage account named {name} is already taken."
+        )
     account = {"name": name, "resourceGroup": group, "location": location, "kind": kind}
     set_switches(account, switches)
     state["accounts"].append(account)
@@ -240,7 +255,9 @@ def update_account(state: State, options: Options) -> Any:
 def show_blobs(state: State, options: Options) -> Any:
     name, _ = take(options, "account-name", "resource-group")
     find(state["accounts"], "name", name)
-    return state["blobs"].get(name, {"isVersioningEnabled": None, "deleteRetentionPolicy": {"enabled": False}})
+    return state["blobs"].get(
+        name, {"isVersioningEnabled": None, "deleteRetentionPolicy": {"enabled": False}}
+    )
 
 
 def update_blobs(state: State, options: Options) -> Any:
@@ -364,7 +381,13 @@ def list_assignments(state: State, options: Options) -> Any:
 
 def create_assignment(state: State, options: Options) -> Any:
     assignee, kind, role, scope, condition, version = take(
-        options, "assignee-object-id", "assignee-principal-type", "role", "scope", "condition?", "condition-version?"
+        options,
+        "assignee-object-id",
+        "assignee-principal-type",
+        "role",
+        "scope",
+        "condition?",
+        "condition-version?",
     )
     if kind != "ServicePrincipal" or bool(condition) != (version == "2.0"):
         raise Refusal(1, "ERROR: bad assignment")
@@ -411,7 +434,7 @@ AZURE = {
 # --- GitHub -------------------------------------------------------------------------------------------------
 
 
-def ask_github(state: State, words: list[str], options: Options) -> Any:
+def ask_github(state: State, words: list[str], options: Options, body: str) -> Any:
     if state["repository"] is None:
         raise Refusal(4, "To get started with GitHub CLI, please run:  gh auth login")
     if words[:2] == ["repo", "view"]:
@@ -431,12 +454,12 @@ def ask_github(state: State, words: list[str], options: Options) -> Any:
         return {"id": state["users"][path]}
     if not path.startswith(f"repos/{slug}/"):
         raise Refusal(1, "gh: Not Found (HTTP 404)")
-    return ask_repository(state, path.removeprefix(f"repos/{slug}/"), options)
+    return ask_repository(state, path.removeprefix(f"repos/{slug}/"), options, body)
 
 
-def ask_repository(state: State, path: str, options: Options) -> Any:
+def ask_repository(state: State, path: str, options: Options, text: str) -> Any:
     method = options.get("--method", ["GET"])[0]
-    body = json.load(sys.stdin) if "--input" in options else {}
+    body = json.loads(text) if "--input" in options else {}
     if path == "actions/oidc/customization/sub":
         if options.get("--header") != ["X-GitHub-Api-Version: 2026-03-10"]:
             return {"use_default": state["subject"]["use_default"]}
@@ -447,7 +470,9 @@ def ask_repository(state: State, path: str, options: Options) -> Any:
     if not rest and method == "PUT":
         with contextlib.suppress(Refusal):
             state["environments"].remove(find(state["environments"], "name", name))
-        reviewers = [{"type": one["type"], "reviewer": {"id": one["id"]}} for one in body.get("reviewers") or []]
+        reviewers = [
+            {"type": one["type"], "reviewer": {"id": one["id"]}} for one in body.get("reviewers") or []
+        ]
         rules = [{"type": "required_reviewers", "reviewers": reviewers, "prevent_self_review": False}]
         rules[0]["prevent_self_review"] = body.get("prevent_self_review", False)
         if body.get("wait_timer"):
