@@ -186,8 +186,8 @@ class Registration:
         if others:
             raise ConflictError(
                 f"the app registration {self.name} ({self.app_id}) has {len(found)} federated credentials, and "
-                f"needs one; delete all but that for {subject}: az ad app federated-credential delete --id {self.app_id} "
-                "--federated-credential-id ID"
+                f"needs one; delete all but that for {subject}: az ad app federated-credential delete "
+                f"--id {self.app_id} --federated-credential-id ID"
             )
         if old.subject == subject and old.audiences == [AUDIENCE]:
             return []

@@ -67,6 +67,7 @@ class _Retention(Shape):
 
 
 class _Blobs(Shape):
+    name: str
     is_versioning_enabled: bool | None = None
     delete_retention_policy: _Retention | None = None
     container_delete_retention_policy: _Retention | None = None

@@ -64,7 +64,7 @@ EMPTY: State = {
 }
 
 
-class Refusal(Exception):
+class RefusedError(Exception):
     """The command fails: exit code and message."""
 
     def __init__(self, code: int, message: str) -> None:
@@ -82,14 +82,14 @@ def serve(file: Path, program: str, arguments: list[str], body: str) -> tuple[in
         code, said, complaint, kill = 0, "", "", False
         try:
             said = respond(state, program, arguments, body)
-        except Refusal as refusal:
+        except RefusedError as refusal:
             code, complaint = refusal.code, f"{refusal}\n"
         if picture(state) != before:
             state["changes"].append([program, *arguments])
             kill = state["kill_after"] is not None and len(state["changes"]) >= state["kill_after"]
         opened.seek(0)
         opened.truncate()
-        json.dump(state, opened)
+        opened.write(json.dumps(state))
     return code, said, complaint, kill
 
 
@@ -110,24 +110,24 @@ def main() -> int:
 
 
 def respond(state: State, program: str, arguments: list[str], body: str) -> str:
-    """What a program prints; raises Refusal."""
+    """What a program prints; raises RefusedError."""
     words, options = parse(arguments)
     name = " ".join([program, *words])
     for start, (code, message) in state["faults"].items():
         if name.startswith(start):
-            raise Refusal(code, message)
+            raise RefusedError(code, message)
     for start, answer in state["answers"].items():
         if name.startswith(start):
             return str(answer)
     if program == "gh":
         return json.dumps(ask_github(state, words, options, body))
     if "--subscription" in options and options.pop("--subscription") != [state["account"]["id"]]:
-        raise Refusal(1, "ERROR: The subscription doesn't exist in cloud 'AzureCloud'.")
+        raise RefusedError(1, "ERROR: The subscription doesn't exist in cloud 'AzureCloud'.")
     if options.pop("--output", None) != ["json"]:
-        raise Refusal(2, "ERROR: the test wants --output json everywhere")
+        raise RefusedError(2, "ERROR: the test wants --output json everywhere")
     handler = AZURE.get(" ".join(words))
     if handler is None:
-        raise Refusal(2, f"ERROR: '{' '.join(words)}' is misspelled or not recognized by the system.")
+        raise RefusedError(2, f"ERROR: '{' '.join(words)}' is misspelled or not recognized by the system.")
     return json.dumps(handler(state, options))
 
 
@@ -156,10 +156,10 @@ def take(options: Options, *names: str) -> list[str]:
     for name in names:
         option = f"--{name.rstrip('?')}"
         if option not in options and not name.endswith("?"):
-            raise Refusal(2, f"ERROR: the following arguments are required: {option}")
+            raise RefusedError(2, f"ERROR: the following arguments are required: {option}")
         values.append(" ".join(options.pop(option, [])))
     if options:
-        raise Refusal(2, f"ERROR: unrecognized arguments: {' '.join(options)}")
+        raise RefusedError(2, f"ERROR: unrecognized arguments: {' '.join(options)}")
     return values
 
 
@@ -172,7 +172,7 @@ def find(items: list[State], key: str, value: str) -> State:
     for item in items:
         if item[key] == value:
             return item
-    raise Refusal(3, f"ERROR: (ResourceNotFound) {value} was not found.")
+    raise RefusedError(3, f"ERROR: (ResourceNotFound) {value} was not found.")
 
 
 # --- Azure --------------------------------------------------------------------------------------------------
@@ -181,7 +181,7 @@ def find(items: list[State], key: str, value: str) -> State:
 def show_account(state: State, options: Options) -> Any:
     take(options)
     if state["account"] is None:
-        raise Refusal(1, "ERROR: Please run 'az login' to setup account.")
+        raise RefusedError(1, "ERROR: Please run 'az login' to setup account.")
     return state["account"]
 
 
@@ -236,7 +236,7 @@ def create_account(state: State, options: Options) -> Any:
     )
     find(state["groups"], "name", group)
     if name in state["taken"]:
-        raise Refusal(
+        raise RefusedError(
             1, f"ERROR: (StorageAccountAlreadyTaken) The storage account named {name} is already taken."
         )
     account = {"name": name, "resourceGroup": group, "location": location, "kind": kind}
@@ -255,9 +255,8 @@ def update_account(state: State, options: Options) -> Any:
 def show_blobs(state: State, options: Options) -> Any:
     name, _ = take(options, "account-name", "resource-group")
     find(state["accounts"], "name", name)
-    return state["blobs"].get(
-        name, {"isVersioningEnabled": None, "deleteRetentionPolicy": {"enabled": False}}
-    )
+    unset = {"isVersioningEnabled": None, "deleteRetentionPolicy": {"enabled": False}}
+    return {"name": "default", **state["blobs"].get(name, unset)}
 
 
 def update_blobs(state: State, options: Options) -> Any:
@@ -305,7 +304,7 @@ def read_filter(options: Options, key: str) -> str:
     (text,) = take(options, "filter")
     match = re.fullmatch(rf"{key} eq '([^']*)'", text)
     if match is None:
-        raise Refusal(1, "ERROR: Invalid filter clause")
+        raise RefusedError(1, "ERROR: Invalid filter clause")
     return match[1]
 
 
@@ -390,7 +389,7 @@ def create_assignment(state: State, options: Options) -> Any:
         "condition-version?",
     )
     if kind != "ServicePrincipal" or bool(condition) != (version == "2.0"):
-        raise Refusal(1, "ERROR: bad assignment")
+        raise RefusedError(1, "ERROR: bad assignment")
     find(state["principals"], "id", assignee)
     if role.startswith("pvc "):
         find(state["definitions"], "roleName", role)
@@ -436,7 +435,7 @@ AZURE = {
 
 def ask_github(state: State, words: list[str], options: Options, body: str) -> Any:
     if state["repository"] is None:
-        raise Refusal(4, "To get started with GitHub CLI, please run:  gh auth login")
+        raise RefusedError(4, "To get started with GitHub CLI, please run:  gh auth login")
     if words[:2] == ["repo", "view"]:
         return state["repository"]
     if words[:2] == ["variable", "list"]:
@@ -447,13 +446,13 @@ def ask_github(state: State, words: list[str], options: Options, body: str) -> A
         state["variables"].setdefault(options["--env"][0], {})[words[2]] = options["--body"][0]
         return None
     if words[:1] != ["api"]:
-        raise Refusal(1, f'unknown command "{words[0]}" for "gh"')
+        raise RefusedError(1, f'unknown command "{words[0]}" for "gh"')
     slug = state["repository"]["nameWithOwner"]
     path = words[1]
     if path in state["users"]:
         return {"id": state["users"][path]}
     if not path.startswith(f"repos/{slug}/"):
-        raise Refusal(1, "gh: Not Found (HTTP 404)")
+        raise RefusedError(1, "gh: Not Found (HTTP 404)")
     return ask_repository(state, path.removeprefix(f"repos/{slug}/"), options, body)
 
 
@@ -468,7 +467,7 @@ def ask_repository(state: State, path: str, options: Options, text: str) -> Any:
         return [{"total_count": len(state["environments"]), "environments": state["environments"]}]
     _, name, *rest = path.split("/")
     if not rest and method == "PUT":
-        with contextlib.suppress(Refusal):
+        with contextlib.suppress(RefusedError):
             state["environments"].remove(find(state["environments"], "name", name))
         reviewers = [
             {"type": one["type"], "reviewer": {"id": one["id"]}} for one in body.get("reviewers") or []
@@ -491,7 +490,7 @@ def ask_repository(state: State, path: str, options: Options, text: str) -> Any:
         return body
     if rest == ["deployment-branch-policies"]:
         return [{"branch_policies": state["branches"].get(name, [])}]
-    raise Refusal(1, "gh: Not Found (HTTP 404)")
+    raise RefusedError(1, "gh: Not Found (HTTP 404)")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from typing import Any
 
 import fake_cloud
 import pytest
-from conftest import ROOT, Cloud
+from clouds import ROOT, Cloud
 from fake_cloud import SUBSCRIPTION, State
 
 from aigateway.bootstrap import Part, commands
@@ -76,10 +76,10 @@ def refuse(cloud: Cloud, go: Go, *arguments: Any, **options: Any) -> str:
 def test_a_second_run_changes_nothing(cloud: Cloud) -> None:
     first = cloud.succeed("all", "dev")
     assert "made         storage account pvcdevaigatewaystsan" in first
-    after = cloud.read()
+    after, changes = cloud.made, cloud.read()["changes"]
     second = cloud.succeed("all", "dev")
-    assert cloud.made == {**cloud.made, **{name: cloud.made[name] for name in after if name in cloud.made}}
-    assert cloud.read()["changes"] == after["changes"]
+    assert cloud.made == after
+    assert cloud.read()["changes"] == changes
     assert "made  " not in second
     assert "changed  " not in second
     assert second.splitlines()[-1] == "dev: 20 found, 0 made or changed"
@@ -151,7 +151,6 @@ def test_no_environment_of_that_name(cloud: Cloud) -> None:
 @pytest.mark.parametrize(("environment", "reviewers"), [("dev", ()), ("prod", ("ann", "octocat/keepers"))])
 def test_killed_after_each_change_and_run_again(
     make_cloud: Callable[[], Cloud],
-    monkeypatch: pytest.MonkeyPatch,
     environment: str,
     reviewers: Sequence[str],
 ) -> None:
@@ -188,9 +187,7 @@ def test_one_part_after_the_other_is_all_of_them(
     assert cloud.made == other.made
 
 
-def test_what_azure_does_not_know_yet_is_tried_again(
-    cloud: Cloud, go: Go, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_azure_does_not_know_yet_is_tried_again(go: Go, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(commands, "_SETTLING_PAUSE_SECONDS", 0.01)
     real, tries = commands.subprocess.run, []
 
@@ -392,53 +389,32 @@ def test_an_account_that_was_softened(cloud: Cloud, go: Go, name: str, value: An
     assert cloud.made == good
 
 
-def soften(state: State, place: str) -> None:
-    """Undo one thing."""
-    if place == "versions":
-        state["blobs"][ACCOUNT]["isVersioningEnabled"] = False
-    elif place == "retention":
-        state["blobs"][ACCOUNT]["containerDeleteRetentionPolicy"]["days"] = 7
-    elif place == "lock":
-        state["locks"] = []
-    elif place == "role":
-        state["definitions"][0]["permissions"] = [{"actions": ["*"]}]
-    elif place == "assignment":
-        state["assignments"].pop(2)
-    elif place == "old subject":
-        app = next(app["appId"] for app in state["apps"] if app["displayName"] == APPLY)
-        state["credentials"][app][0]["subject"] = "repo:octocat/gateway:environment:dev"
-    elif place == "audience":
-        app = next(app["appId"] for app in state["apps"] if app["displayName"] == APPLY)
-        state["credentials"][app][0]["audiences"] = ["api://other"]
-    elif place == "branches":
-        state["branches"] = {}
-    elif place == "unprotected":
-        next(one for one in state["environments"] if one["name"] == "dev")["deployment_branch_policy"] = None
-    elif place == "variable":
-        state["variables"]["dev"]["AZURE_CLIENT_ID"] = "other"
-    else:
-        raise LookupError(place)
+def find_login(state: State) -> State:
+    app = next(app["appId"] for app in state["apps"] if app["displayName"] == APPLY)
+    login: State = state["credentials"][app][0]
+    return login
 
 
-@pytest.mark.parametrize(
-    "place",
-    [
-        "versions",
-        "retention",
-        "lock",
-        "role",
-        "assignment",
-        "old subject",
-        "audience",
-        "branches",
-        "unprotected",
-        "variable",
-    ],
-)
+#: One thing undone, each.
+UNDONE: dict[str, Callable[[State], Any]] = {
+    "versions": lambda state: state["blobs"][ACCOUNT].update(isVersioningEnabled=False),
+    "retention": lambda state: state["blobs"][ACCOUNT]["containerDeleteRetentionPolicy"].update(days=7),
+    "lock": lambda state: state.update(locks=[]),
+    "role": lambda state: state["definitions"][0].update(permissions=[{"actions": ["*"]}]),
+    "assignment": lambda state: state["assignments"].pop(2),
+    "old subject": lambda state: find_login(state).update(subject="repo:octocat/gateway:environment:dev"),
+    "audience": lambda state: find_login(state).update(audiences=["api://other"]),
+    "branches": lambda state: state.update(branches={}),
+    "unprotected": lambda state: state["environments"][1].update(deployment_branch_policy=None),
+    "variable": lambda state: state["variables"]["dev"].update(AZURE_CLIENT_ID="other"),
+}
+
+
+@pytest.mark.parametrize("place", UNDONE)
 def test_what_was_undone_is_seen_and_put_right(cloud: Cloud, go: Go, place: str) -> None:
     go()
     good, state = cloud.made, cloud.read()
-    soften(state, place)
+    UNDONE[place](state)
     cloud.write(state)
     assert cloud.made != good
     for mode in (Mode.VERIFY, Mode.PLAN):
@@ -689,7 +665,7 @@ ASKED = (
 )
 
 
-@pytest.mark.parametrize("answer", ["", "<html>gateway timeout</html>", "{}", "[{}]", "null", '[{"id": 1'])
+@pytest.mark.parametrize("answer", ["", "<html>gateway timeout</html>", "{}", "[{}]"])
 def test_an_unexpected_answer_ends_it_and_the_next_run_goes_on(
     make_cloud: Callable[[], Cloud], answer: str
 ) -> None:
@@ -719,9 +695,9 @@ def test_a_command_that_hangs(cloud: Cloud, monkeypatch: pytest.MonkeyPatch, go:
 
 
 def test_what_looks_like_a_secret_is_not_shown(cloud: Cloud, go: Go) -> None:
-    cloud.edit(faults={"az group list": [1, "ERROR: bad key sk-abcdefgh1234567890abcdefgh"]})
-    said = refuse(cloud, go, Part.STATE) if not cloud.read()["changes"] else ""
-    assert "abcdefgh1234567890" not in said
+    cloud.edit(faults={"az provider list": [1, "ERROR: bad key sk-abcdefgh1234567890abcdefgh"]})
+    said = refuse(cloud, go, Part.STATE)
+    assert "az provider list failed: bad key [not shown]" in said
 
 
 def test_the_script_is_thin() -> None:
