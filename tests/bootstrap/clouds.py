@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import subprocess
@@ -10,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fake_cloud import State
+from fake_cloud import EMPTY, State
 
 ROOT = Path(__file__).parents[2]
+_FAKE = Path(__file__).with_name("fake_cloud.py")
 
 #: Far longer than anything takes: a machine that is busy is no failure.
 PATIENCE_SECONDS = 120
@@ -88,3 +90,15 @@ class Cloud:
         assert "Traceback" not in done.stderr
         assert self.made == before
         return done.stderr
+
+
+def make_cloud_in(folder: Path) -> Cloud:
+    """An empty one, in a folder that there is not yet."""
+    cloud = Cloud(folder)
+    cloud.programs.mkdir(parents=True)
+    for program in ("az", "gh"):
+        script = cloud.programs / program
+        script.write_text(f"#!{sys.executable} -S\n{_FAKE.read_text()}")
+        script.chmod(0o755)
+    cloud.write(copy.deepcopy(EMPTY))
+    return cloud

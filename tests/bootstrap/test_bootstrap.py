@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Callable, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import fake_cloud
 import pytest
-from clouds import ROOT, Cloud
+from clouds import ROOT, Cloud, make_cloud_in
 from fake_cloud import SUBSCRIPTION, State
 
 from aigateway.bootstrap import Part, commands
@@ -39,6 +40,19 @@ def use_in_process(cloud: Cloud, patch: pytest.MonkeyPatch) -> None:
 
     patch.setattr(commands.subprocess, "run", run)
     patch.delenv("ARM_SUBSCRIPTION_ID", raising=False)
+
+
+@pytest.fixture
+def make_cloud(tmp_path: Path) -> Callable[[], Cloud]:
+    """Makes empty ones."""
+    numbers = count()
+    return lambda: make_cloud_in(tmp_path / f"cloud-{next(numbers)}")
+
+
+@pytest.fixture
+def cloud(make_cloud: Callable[[], Cloud]) -> Cloud:
+    """An empty one."""
+    return make_cloud()
 
 
 @pytest.fixture
@@ -161,9 +175,9 @@ def test_killed_after_each_change_and_run_again(
 
     whole = make_cloud()
     run(whole)
-    count = len(whole.read()["changes"])
-    assert count > 30
-    for after in range(1, count):
+    total = len(whole.read()["changes"])
+    assert total > 30
+    for after in range(1, total):
         cloud = make_cloud()
         cloud.edit(kill_after=after)
         with pytest.raises(_KilledError):
