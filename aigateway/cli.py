@@ -13,6 +13,7 @@ from rich.console import Console
 from aigateway.acceptance.budget import DEFAULT_TOKENS
 from aigateway.acceptance.profiles import Profile
 from aigateway.acceptance.results import TargetName
+from aigateway.bootstrap import Part
 from aigateway.errors import AigatewayError
 from aigateway.launching.choice import LauncherChoice
 from aigateway.settings.loading import find_root, list_environments
@@ -174,6 +175,49 @@ def secrets(
         command = " ".join(("aigateway secrets", environment, *(names or [])))
         raise AigatewayError(f'secrets are not shown on a screen; run: export TF_VAR_secrets="$({command})"')
     sys.stdout.write(json.dumps(values) + "\n")
+
+
+@app.command("bootstrap")
+def prepare_environment(
+    part: Annotated[Part, typer.Argument(metavar="PART", help="state, identity, github or all")],
+    environment: Annotated[str, typer.Argument(metavar="ENV", help="dev, staging or prod")],
+    *,
+    plan: Annotated[bool, typer.Option("--plan", help="say what would change; change nothing")] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="say what is missing or differs; change nothing")
+    ] = False,
+    repository: Annotated[
+        str, typer.Option(metavar="OWNER/NAME", help="default: the repository of this folder")
+    ] = "",
+    reviewer: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="USER|ORG/TEAM", help="who approves deployments to staging and prod; repeatable"
+        ),
+    ] = None,
+) -> None:
+    """Make what Azure and GitHub need before an environment can be deployed; only what is missing is made."""
+    from aigateway.bootstrap.parts import bootstrap
+    from aigateway.bootstrap.steps import Mode
+
+    if plan and verify:
+        raise AigatewayError("--plan and --verify are two questions; ask one of them")
+    mode = Mode.PLAN if plan else Mode.VERIFY if verify else Mode.CHANGE
+
+    def say(line: str) -> None:
+        output.print(line, markup=False)
+
+    outcome = bootstrap(
+        find_root(Path.cwd()),
+        part,
+        environment,
+        mode,
+        say,
+        repository=repository,
+        reviewers=reviewer or (),
+    )
+    say(f"{environment}: {outcome}")
+    sys.exit(0 if outcome.good else 1)
 
 
 @app.command()
