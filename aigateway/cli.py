@@ -235,13 +235,28 @@ def accept(
     ] = "core",
     keyword: Annotated[str, typer.Option("-k", help="only these scenarios, as pytest's -k")] = "",
     tags: Annotated[str, typer.Option("-m", help="only scenarios with these tags, as pytest's -m")] = "",
+    revision: Annotated[
+        str, typer.Option(help="the deployed one's revision; default: Terraform's output revision")
+    ] = "",
+    plan: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="the plan that was applied, for the evidence")
+    ] = None,
+    scan: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="the scan's result; default: build/scan/ENV/result.json"),
+    ] = None,
 ) -> None:
     """Run the acceptance features against the gateway, and say whether it conforms.
 
     A deployed one's key is AIGATEWAY_KEY, or the first client's in the Key Vault.
     """
+    import os
+
+    from aigateway.acceptance.findings import EVIDENCE_FILE
     from aigateway.acceptance.run import Order, list_failures, list_flaky, tabulate
     from aigateway.acceptance.run import accept as run_features
+    from aigateway.promotion.gathering import gather, observe
+    from aigateway.promotion.origin import read_origin
     from aigateway.rendering.renderer import render_environment
     from aigateway.reporting.writing import write_reports
     from aigateway.rules import require_clean
@@ -251,15 +266,32 @@ def accept(
     rendering.require_current()
     require_clean(rendering)
     order = Order(
-        root, environment, launcher, target, base_url, profile, keyword, tags, workspace, token_budget
+        root,
+        environment,
+        launcher,
+        target,
+        base_url,
+        profile,
+        keyword,
+        tags,
+        workspace,
+        token_budget,
+        revision,
     )
+    circumstances = observe(root, rendering.settings, plan, scan, read_origin(os.environ))
     result = run_features(order, errors, write_reports)
     for line in (*list_flaky(result), *list_failures(result, order)):
         output.print(line, markup=False)
     output.print(tabulate(result))
     output.print(result.summary, style="bold green" if result.conformant else "bold red")
+    try:
+        gather(circumstances, result).save(order.folder / EVIDENCE_FILE)
+    except AigatewayError as error:
+        # The verdict stands all the same; only nothing can be promoted with it.
+        errors.print(f"no {EVIDENCE_FILE}: {error}", markup=False, style="yellow")
     output.print(
-        f"{order.folder.relative_to(root)}/: report.html, summary.md, result.json, junit.xml, cucumber.json",
+        f"{order.folder.relative_to(root)}/: report.html, summary.md, result.json, evidence.json, junit.xml, "
+        "cucumber.json",
         style="dim",
     )
     sys.exit(0 if result.conformant else 1)

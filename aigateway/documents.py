@@ -11,6 +11,7 @@ from aigateway.acceptance.features import list_scenarios
 from aigateway.acceptance.requirements import render_requirements
 from aigateway.acceptance.results import RunResult
 from aigateway.files import write_atomically
+from aigateway.promotion.evidence import Evidence
 from aigateway.proving.catalogue import load_sabotages
 from aigateway.proving.results import ProofResult
 from aigateway.rendering import access_log
@@ -28,6 +29,7 @@ def _render_documents(root: Path) -> dict[str, str]:
         "docs/requirements.md": render_requirements(scenarios, turned_red),
         "docs/result.schema.json": _render_schema(RunResult),
         "docs/proof.schema.json": _render_schema(ProofResult),
+        "docs/evidence.schema.json": _render_schema(Evidence),
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -53,6 +53,16 @@ class ScenarioResult(_Frozen):
         return self.verdict == "passed" and self.tries > 1
 
 
+class DeployedGateway(_Frozen):
+    """Which deployed gateway a run was about."""
+
+    base_url: str = Field(description="without /v1")
+    revision: str = Field(default="", description="the Container App's; empty where it is not known")
+    images: Mapping[str, str] = Field(
+        default={}, description="by part, as Terraform says that they run; none where it was not asked"
+    )
+
+
 class RunResult(_Frozen):
     """One run of the features against one gateway."""
 
@@ -62,6 +72,7 @@ class RunResult(_Frozen):
     launcher: Literal["process", "container"] | None = Field(
         description="how the gateway ran; none when deployed"
     )
+    deployment: DeployedGateway | None = Field(default=None, description="none when local")
     started_at: str = Field(description="ISO 8601, UTC")
     seconds: float = Field(ge=0)
     conformant: bool

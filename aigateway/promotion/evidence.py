@@ -56,7 +56,9 @@ class Evidence(_Frozen):
     launcher: Literal["process", "container"] | None = Field(
         description="how a local gateway ran; none when deployed"
     )
-    base_url: str = Field(description="where a deployed gateway answers; empty for a local one, which is gone")
+    base_url: str = Field(
+        description="where a deployed gateway answers; empty for a local one, which is gone"
+    )
     revision: str = Field(description="the Container App's revision; empty where it is not known")
     release: Release
     plan: Digest | None = Field(description="of Terraform's plan that was applied; none where there was none")

@@ -29,7 +29,9 @@ class Circumstances:
     origin: Origin
 
 
-def observe(root: Path, settings: Settings, plan: Path | None, scan: Path | None, origin: Origin) -> Circumstances:
+def observe(
+    root: Path, settings: Settings, plan: Path | None, scan: Path | None, origin: Origin
+) -> Circumstances:
     """Take down what a run is going to prove; without `scan`, the environment's last one, if there is one.
 
     Raises AigatewayError when a file cannot be read, or is something else.
@@ -52,7 +54,9 @@ def gather(before: Circumstances, result: RunResult) -> Evidence:
     Raises AigatewayError when the checkout is not what it was: then nobody knows what was proven.
     """
     if describe_release(before.root, before.settings) != before.release:
-        raise AigatewayError("the checkout was changed while the scenarios ran, so nothing says what they prove")
+        raise AigatewayError(
+            "the checkout was changed while the scenarios ran, so nothing says what they prove"
+        )
     scenarios = tuple(ProvenScenario.of(one) for one in result.scenarios)
     deployed = result.deployment
     release = before.release
@@ -84,5 +88,7 @@ def gather(before: Circumstances, result: RunResult) -> Evidence:
 def _read_images(references: Mapping[str, str]) -> PinnedImages:
     """What Terraform says that it runs, rather than what the settings would have."""
     if set(references) != set(PARTS):
-        raise AigatewayError(f"Terraform's output images has {', '.join(references)}; must have litellm and envoy")
+        raise AigatewayError(
+            f"Terraform's output images has {', '.join(references)}; must have litellm and envoy"
+        )
     return PinnedImages(**{part: PinnedImage.read(references[part]) for part in PARTS})

@@ -46,7 +46,9 @@ class PinnedImage(BaseModel):
         """The image that `repository:tag@digest` names. Raises AigatewayError where it names none."""
         matched = _REFERENCE.fullmatch(reference)
         if matched is None:
-            raise AigatewayError(f"'{reference}' is no image; must be repository:tag or repository:tag@digest")
+            raise AigatewayError(
+                f"'{reference}' is no image; must be repository:tag or repository:tag@digest"
+            )
         return cls.of(**matched.groupdict())
 
     def __str__(self) -> str:
