@@ -298,6 +298,46 @@ def accept(
 
 
 @app.command()
+def gate(
+    environment: Annotated[str, typer.Argument(metavar="ENV", help="staging or prod")],
+    *,
+    evidence: Annotated[
+        list[Path], typer.Option(metavar="FILE", help="evidence.json of the environment before")
+    ],
+    explain: Annotated[
+        bool, typer.Option("--explain", help="say what to do where a rule does not hold")
+    ] = False,
+    repository: Annotated[
+        str, typer.Option(metavar="OWNER/NAME", help="default: this job's on GitHub, or Git's origin")
+    ] = "",
+    allow_unattested: Annotated[
+        bool, typer.Option("--allow-unattested", help="on a laptop: do not ask GitHub who made the evidence")
+    ] = False,
+) -> None:
+    """Say whether what this checkout has may be deployed to an environment: was it proven in the one before?"""
+    import os
+
+    from aigateway.promotion.attestation import run_command
+    from aigateway.promotion.gate import judge
+    from aigateway.promotion.questions import put_question
+    from aigateway.promotion.verdicts import list_differences, list_findings, render_markdown, summarize
+    from aigateway.reporting.job_page import append_to_job_page
+
+    root = find_root(Path.cwd())
+    run = None if allow_unattested else run_command
+    judgement = judge(put_question(root, environment, evidence, repository, os.environ, run))
+    for line in list_findings(judgement, explain=explain):
+        output.print(line, markup=False)
+    output.print("settings that differ from the environment before:", style="dim")
+    for line in list_differences(judgement):
+        output.print(line, markup=False)
+    good = "bold green" if judgement.is_attested else "bold yellow"
+    output.print(summarize(judgement), style=good if judgement.is_open else "bold red")
+    append_to_job_page(render_markdown(judgement))
+    sys.exit(0 if judgement.is_open else 1)
+
+
+@app.command()
 def parity(
     local: Annotated[Path, typer.Argument(metavar="LOCAL.json", help="result.json of a local run")],
     deployed: Annotated[Path, typer.Argument(metavar="DEPLOYED.json", help="result.json of a deployed one")],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from typing import Literal
+from typing import Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -106,7 +106,19 @@ class RunResult(_Frozen):
         )
 
 
-def is_conformant(scenarios: Collection[ScenarioResult], selection: str) -> bool:
+class Judged(Protocol):
+    """What of a scenario the verdict on the gateway follows from."""
+
+    @property
+    def core(self) -> bool:
+        """Whether promotion needs it."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """How it ended."""
+
+
+def is_conformant(scenarios: Collection[Judged], selection: str) -> bool:
     """A gateway conforms when every core scenario ran and passed, and no other failed: a skipped one proves nothing."""
     core = [scenario.verdict for scenario in scenarios if scenario.core]
     broken = any(scenario.verdict in {"failed", "error"} for scenario in scenarios)

@@ -36,15 +36,21 @@ def describe_release(root: Path, settings: Settings) -> Release:
     Raises AigatewayError when one of them cannot be read.
     """
     commit = run_git(root, "rev-parse", "HEAD") or ""
-    folder = root / "infra" / "env" / settings.environment
     return Release(
         commit=commit,
         dirty=not commit or run_git(root, "status", "--porcelain") != "",
         features=hash_folders(root, "features", "steps"),
         templates=hash_folders(root, "templates"),
         infrastructure=hash_folders(root, "infra/modules"),
-        configs={name: hash_file(folder / name) for name in FILE_NAMES},
+        configs=_hash_configs(root, settings),
         images=find_images(root, settings),
+    )
+
+
+def describe_sibling(root: Path, release: Release, settings: Settings) -> Release:
+    """The release that the same checkout has for another environment."""
+    return release.model_copy(
+        update={"configs": _hash_configs(root, settings), "images": find_images(root, settings)}
     )
 
 
@@ -63,3 +69,8 @@ def run_git(root: Path, *arguments: str) -> str | None:
     except OSError:
         return None
     return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _hash_configs(root: Path, settings: Settings) -> dict[str, str]:
+    folder = root / "infra" / "env" / settings.environment
+    return {name: hash_file(folder / name) for name in FILE_NAMES}
