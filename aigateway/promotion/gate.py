@@ -348,7 +348,7 @@ _CHECKS: tuple[tuple[Rule, _Check], ...] = (
         Rule(
             "conformant",
             "the gateway conformed",
-            "see in the run's report.html what failed, mend it, deploy it, and try the whole core: no -k, -m or --profile",
+            "see in report.html what failed, mend it, deploy it, and try the whole core: no -k, no -m, no --profile",
         ),
         _find_nonconformance,
     ),
