@@ -298,6 +298,31 @@ def accept(
 
 
 @app.command()
+def pin(
+    environment: Environment = "dev",
+    *,
+    evidence: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="take over what ran there, and ask no registry; for staging and prod"
+        ),
+    ] = None,
+) -> None:
+    """Write down which digests both images' tags stand for, where Terraform reads it."""
+    from aigateway.promotion.images import write_pins
+    from aigateway.promotion.pinning import find_digests
+    from aigateway.settings.loading import load_environment
+
+    root = find_root(Path.cwd())
+    settings = load_environment(root, environment)
+    digests = find_digests(settings, evidence)
+    path = write_pins(root, settings, digests)
+    for part, digest in digests.items():
+        output.print(f"{part}: {digest}")
+    output.print(f"wrote {path.relative_to(root)}", style="dim")
+
+
+@app.command()
 def gate(
     environment: Annotated[str, typer.Argument(metavar="ENV", help="staging or prod")],
     *,

@@ -10,10 +10,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from aigateway.acceptance.profiles import Profile
 from aigateway.acceptance.results import ScenarioResult, TargetName, Verdict
+from aigateway.errors import AigatewayError
 from aigateway.files import write_atomically
 from aigateway.promotion.digests import hash_data
 from aigateway.promotion.origin import Origin
@@ -92,6 +93,21 @@ class Evidence(_Frozen):
     def save(self, path: Path) -> None:
         """Write the file."""
         write_atomically(path, self.write_text())
+
+
+def read_evidence(path: Path) -> Evidence:
+    """The evidence in a file. Raises AigatewayError when there is none, or it was changed by accident."""
+    try:
+        evidence = Evidence.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise AigatewayError(f"{path}: cannot be read: {error.strerror}") from error
+    except ValidationError as error:
+        raise AigatewayError(
+            f"{path}: is no evidence that this version's `aigateway accept` has written"
+        ) from error
+    if evidence.digest != evidence.compute_digest():
+        raise AigatewayError(f"{path}: its digest is not that of what it says: something was changed")
+    return evidence
 
 
 def count_requirements(scenarios: Iterable[ProvenScenario]) -> dict[str, dict[Verdict, int]]:

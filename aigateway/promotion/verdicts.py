@@ -11,6 +11,7 @@ from aigateway.reporting.summary import escape
 
 _MARKS: dict[Outcome, str] = {"held": "✓", "refused": "✗", "waived": "!", "untried": "?"}
 _UNATTESTED = "NOT ATTESTED, let through by --allow-unattested: anybody can have written this"
+_MOST_COMPLAINTS = 10
 _UNTRIED = "not tried: there is no evidence, or some cannot be read"
 
 
@@ -28,9 +29,10 @@ def list_findings(judgement: Judgement, *, explain: bool) -> Iterator[str]:
     """A line for each rule, those below it that say why; with `explain`, what to do about it."""
     width = max(len(finding.rule.name) for finding in judgement.findings)
     for finding in judgement.findings:
-        yield f"{_MARKS[finding.outcome]} {finding.rule.name:<{width}}  {_say(finding)}"
-        for complaint in finding.complaints[1:]:
-            yield f"  {'':<{width}}  {complaint}"
+        first, *others = _say(finding)
+        yield f"{_MARKS[finding.outcome]} {finding.rule.name:<{width}}  {first}"
+        for other in others:
+            yield f"  {'':<{width}}  {other}"
         if explain and finding.outcome == "refused":
             yield f"  {'':<{width}}  → {finding.rule.advice}"
 
@@ -61,7 +63,7 @@ def render_markdown(judgement: Judgement) -> str:
 
 
 def _render_row(finding: Finding) -> str:
-    said = "<br>".join(map(escape, finding.complaints or (_say(finding),)))
+    said = "<br>".join(map(escape, _say(finding)))
     advice = f"<br>→ {escape(finding.rule.advice)}" if finding.outcome == "refused" else ""
     return f"| {_MARKS[finding.outcome]} | {finding.rule.name} | {said}{advice} |"
 
@@ -76,12 +78,17 @@ def _render_differences(judgement: Judgement) -> Iterator[str]:
         yield f"| {' | '.join(map(escape, cells))} |"
 
 
-def _say(finding: Finding) -> str:
+def _say(finding: Finding) -> tuple[str, ...]:
+    """What came of a rule, a line each; there is at least one."""
+    complaints = finding.complaints
     if finding.outcome == "untried":
-        return _UNTRIED
+        return (_UNTRIED,)
     if finding.outcome == "waived":
-        return _UNATTESTED
-    return finding.complaints[0] if finding.complaints else finding.rule.statement
+        return (_UNATTESTED,)
+    more = len(complaints) - _MOST_COMPLAINTS
+    if more > 0:
+        return (*complaints[:_MOST_COMPLAINTS], f"… and {more} more")
+    return complaints or (finding.rule.statement,)
 
 
 def _show(value: Any) -> str:
