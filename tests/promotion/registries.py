@@ -99,7 +99,7 @@ def serve_registry() -> Iterator[FakeRegistry]:
     handler = type("Handler", (_Handler,), {"registry": registry})
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     registry.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     try:
         yield registry
