@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from aigateway.promotion.gate import Finding, Judgement, Outcome
-from aigateway.reporting.summary import escape
+from aigateway.reporting.markdown import escape
 
 _MARKS: dict[Outcome, str] = {"held": "✓", "refused": "✗", "waived": "!", "untried": "?"}
 _UNATTESTED = "NOT ATTESTED, let through by --allow-unattested: anybody can have written this"

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from aigateway.acceptance.findings import Findings
 from aigateway.acceptance.requirements import REQUIREMENTS
 from aigateway.acceptance.results import ScenarioResult
+from aigateway.reporting.markdown import escape
 from aigateway.reporting.wording import find_outcome, say_date, say_headline, say_seconds, say_sentence
 
 # A job's page takes 1 MiB in all.
@@ -98,10 +99,3 @@ def _quote(text: str, language: str = "text") -> Iterator[str]:
     while fence in text:
         fence += "`"
     yield from (f"{fence}{language}", text, fence)
-
-
-def escape(text: str) -> str:
-    """What Markdown would take for its own, as text on one line."""
-    for character in "\\`*_[]<>|#":
-        text = text.replace(character, f"\\{character}")
-    return " ".join(text.split())
