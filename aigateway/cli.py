@@ -321,13 +321,28 @@ def accept(
     ] = "core",
     keyword: Annotated[str, typer.Option("-k", help="only these scenarios, as pytest's -k")] = "",
     tags: Annotated[str, typer.Option("-m", help="only scenarios with these tags, as pytest's -m")] = "",
+    revision: Annotated[
+        str, typer.Option(help="the deployed one's revision; default: Terraform's output revision")
+    ] = "",
+    plan: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="the plan that was applied, for the evidence")
+    ] = None,
+    scan: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="the scan's result; default: build/scan/ENV/result.json"),
+    ] = None,
 ) -> None:
     """Run the acceptance features against the gateway, and say whether it conforms.
 
     A deployed one's key is AIGATEWAY_KEY, or the first client's in the Key Vault.
     """
+    import os
+
+    from aigateway.acceptance.findings import EVIDENCE_FILE
     from aigateway.acceptance.run import Order, list_failures, list_flaky, tabulate
     from aigateway.acceptance.run import accept as run_features
+    from aigateway.promotion.gathering import gather, observe
+    from aigateway.promotion.origin import read_origin
     from aigateway.rendering.renderer import render_environment
     from aigateway.reporting.writing import write_reports
     from aigateway.rules import require_clean
@@ -337,18 +352,100 @@ def accept(
     rendering.require_current()
     require_clean(rendering)
     order = Order(
-        root, environment, launcher, target, base_url, profile, keyword, tags, workspace, token_budget
+        root,
+        environment,
+        launcher,
+        target,
+        base_url,
+        profile,
+        keyword,
+        tags,
+        workspace,
+        token_budget,
+        revision,
     )
+    circumstances = observe(root, rendering.settings, plan, scan, read_origin(os.environ))
     result = run_features(order, errors, write_reports)
     for line in (*list_flaky(result), *list_failures(result, order)):
         output.print(line, markup=False)
     output.print(tabulate(result))
     output.print(result.summary, style="bold green" if result.conformant else "bold red")
+    try:
+        gather(circumstances, result).save(order.folder / EVIDENCE_FILE)
+    except AigatewayError as error:
+        # The verdict stands all the same; only nothing can be promoted with it.
+        errors.print(f"no {EVIDENCE_FILE}: {error}", markup=False, style="yellow")
     output.print(
-        f"{order.folder.relative_to(root)}/: report.html, summary.md, result.json, junit.xml, cucumber.json",
+        f"{order.folder.relative_to(root)}/: report.html, summary.md, result.json, evidence.json, junit.xml, "
+        "cucumber.json",
         style="dim",
     )
     sys.exit(0 if result.conformant else 1)
+
+
+@app.command()
+def pin(
+    environment: Environment = "dev",
+    *,
+    evidence: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="take over what ran there, and ask no registry; for staging and prod"
+        ),
+    ] = None,
+) -> None:
+    """Write down which digests both images' tags stand for, where Terraform reads it."""
+    from aigateway.promotion.images import write_pins
+    from aigateway.promotion.pinning import find_digests
+    from aigateway.settings.loading import load_environment
+
+    root = find_root(Path.cwd())
+    settings = load_environment(root, environment)
+    digests = find_digests(settings, evidence)
+    path = write_pins(root, settings, digests)
+    for part, digest in digests.items():
+        output.print(f"{part}: {digest}")
+    output.print(f"wrote {path.relative_to(root)}", style="dim")
+
+
+@app.command()
+def gate(
+    environment: Annotated[str, typer.Argument(metavar="ENV", help="staging or prod")],
+    *,
+    evidence: Annotated[
+        list[Path], typer.Option(metavar="FILE", help="evidence.json of the environment before")
+    ],
+    explain: Annotated[
+        bool, typer.Option("--explain", help="say what to do where a rule does not hold")
+    ] = False,
+    repository: Annotated[
+        str, typer.Option(metavar="OWNER/NAME", help="default: this job's on GitHub, or Git's origin")
+    ] = "",
+    allow_unattested: Annotated[
+        bool, typer.Option("--allow-unattested", help="on a laptop: do not ask GitHub who made the evidence")
+    ] = False,
+) -> None:
+    """Say whether what this checkout has may be deployed to an environment: was it proven in the one before?"""
+    import os
+
+    from aigateway.promotion.attestation import run_command
+    from aigateway.promotion.gate import judge
+    from aigateway.promotion.questions import put_question
+    from aigateway.promotion.verdicts import list_differences, list_findings, render_markdown, summarize
+    from aigateway.reporting.job_page import append_to_job_page
+
+    root = find_root(Path.cwd())
+    run = None if allow_unattested else run_command
+    judgement = judge(put_question(root, environment, evidence, repository, os.environ, run))
+    for line in list_findings(judgement, explain=explain):
+        output.print(line, markup=False)
+    output.print("settings that differ from the environment before:", style="dim")
+    for line in list_differences(judgement):
+        output.print(line, markup=False)
+    good = "bold green" if judgement.is_attested else "bold yellow"
+    output.print(summarize(judgement), style=good if judgement.is_open else "bold red")
+    append_to_job_page(render_markdown(judgement))
+    sys.exit(0 if judgement.is_open else 1)
 
 
 @app.command()

@@ -12,6 +12,7 @@ from aigateway.acceptance.requirements import render_requirements
 from aigateway.acceptance.results import RunResult
 from aigateway.costs import load_prices, render_costs
 from aigateway.files import write_atomically
+from aigateway.promotion.evidence import Evidence
 from aigateway.proving.catalogue import load_sabotages
 from aigateway.proving.results import ProofResult
 from aigateway.rendering import access_log
@@ -32,6 +33,7 @@ def _render_documents(root: Path) -> dict[str, str]:
         "docs/requirements.md": render_requirements(scenarios, turned_red),
         "docs/result.schema.json": _render_schema(RunResult),
         "docs/proof.schema.json": _render_schema(ProofResult),
+        "docs/evidence.schema.json": _render_schema(Evidence),
     }
 
 

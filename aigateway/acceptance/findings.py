@@ -12,8 +12,10 @@ from aigateway.acceptance.results import RunResult
 PAGE_FILE = "report.html"
 SUMMARY_FILE = "summary.md"
 CUCUMBER_FILE = "cucumber.json"
+#: Of a whole run only; `aigateway.promotion` makes it.
+EVIDENCE_FILE = "evidence.json"
 
-REPORT_FILES = (PAGE_FILE, SUMMARY_FILE, CUCUMBER_FILE)
+REPORT_FILES = (PAGE_FILE, SUMMARY_FILE, CUCUMBER_FILE, EVIDENCE_FILE)
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable
-from typing import Literal
+from collections.abc import Collection, Iterable, Mapping
+from typing import Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -53,6 +53,16 @@ class ScenarioResult(_Frozen):
         return self.verdict == "passed" and self.tries > 1
 
 
+class DeployedGateway(_Frozen):
+    """Which deployed gateway a run was about."""
+
+    base_url: str = Field(description="without /v1")
+    revision: str = Field(default="", description="the Container App's; empty where it is not known")
+    images: Mapping[str, str] = Field(
+        default={}, description="by part, as Terraform says that they run; none where it was not asked"
+    )
+
+
 class RunResult(_Frozen):
     """One run of the features against one gateway."""
 
@@ -62,6 +72,7 @@ class RunResult(_Frozen):
     launcher: Literal["process", "container"] | None = Field(
         description="how the gateway ran; none when deployed"
     )
+    deployment: DeployedGateway | None = Field(default=None, description="none when local")
     started_at: str = Field(description="ISO 8601, UTC")
     seconds: float = Field(ge=0)
     conformant: bool
@@ -95,7 +106,19 @@ class RunResult(_Frozen):
         )
 
 
-def is_conformant(scenarios: Collection[ScenarioResult], selection: str) -> bool:
+class Judged(Protocol):
+    """What of a scenario the verdict on the gateway follows from."""
+
+    @property
+    def core(self) -> bool:
+        """Whether promotion needs it."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """How it ended."""
+
+
+def is_conformant(scenarios: Collection[Judged], selection: str) -> bool:
     """A gateway conforms when every core scenario ran and passed, and no other failed: a skipped one proves nothing."""
     core = [scenario.verdict for scenario in scenarios if scenario.core]
     broken = any(scenario.verdict in {"failed", "error"} for scenario in scenarios)

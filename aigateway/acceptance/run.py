@@ -28,6 +28,7 @@ from aigateway.acceptance.profiles import Profile
 from aigateway.acceptance.records import Record
 from aigateway.acceptance.redaction import Redactor
 from aigateway.acceptance.results import (
+    DeployedGateway,
     RunResult,
     ScenarioResult,
     TargetName,
@@ -70,6 +71,7 @@ class Order:
     tags: str = ""
     workspace: str = ""
     token_budget: int | None = None
+    revision: str = ""
 
     @property
     def folder(self) -> Path:
@@ -216,12 +218,12 @@ def accept(order: Order, console: Console, report: Callable[[Findings], None]) -
         _redact_file(order.folder / JUNIT_FILE, observer.redactor)
         _require_end(order, observer, code)
     except (AigatewayError, KeyboardInterrupt) as error:
-        result = _conclude(order, observer, started, time.monotonic() - clock, conformant=False)
+        result = _conclude(order, observer, deployment, started, time.monotonic() - clock, conformant=False)
         with contextlib.suppress(AigatewayError):  # what has gone wrong before is what has to be told
             report(_gather(order, observer, result, aborted=str(error) or "it was stopped"))
         raise
     conformant = code == pytest.ExitCode.OK and is_conformant(observer.scenarios, order.selection)
-    result = _conclude(order, observer, started, time.monotonic() - clock, conformant=conformant)
+    result = _conclude(order, observer, deployment, started, time.monotonic() - clock, conformant=conformant)
     write_atomically(order.folder / RESULT_FILE, result.model_dump_json(indent=2) + "\n")
     report(_gather(order, observer, result))
     return result
@@ -238,7 +240,13 @@ def _require_end(order: Order, observer: _Observer, code: int) -> None:
 
 
 def _conclude(
-    order: Order, observer: _Observer, started: datetime.datetime, seconds: float, *, conformant: bool
+    order: Order,
+    observer: _Observer,
+    deployment: Deployment | None,
+    started: datetime.datetime,
+    seconds: float,
+    *,
+    conformant: bool,
 ) -> RunResult:
     scenarios = observer.scenarios
     tally = observer.tally
@@ -247,6 +255,7 @@ def _conclude(
         environment=order.environment,
         target=order.target,
         launcher=observer.launcher,
+        deployment=_describe_deployment(deployment) if deployment else None,
         started_at=started.isoformat(timespec="seconds"),
         seconds=round(seconds, 1),
         conformant=conformant and in_budget,
@@ -256,6 +265,13 @@ def _conclude(
         tokens=tally.spent if tally else sum(scenario.tokens for scenario in scenarios),
         token_budget=tally.tokens if tally else None,
         scenarios=scenarios,
+    )
+
+
+def _describe_deployment(deployment: Deployment) -> DeployedGateway:
+    """What of a deployment may be told: not its key."""
+    return DeployedGateway(
+        base_url=deployment.base_url, revision=deployment.revision, images=deployment.images
     )
 
 
@@ -277,9 +293,11 @@ def _redact_file(path: Path, redactor: Redactor) -> None:
 
 def _find_deployment(order: Order) -> Deployment | None:
     if order.target == "deployed":
-        return find_deployment(order.root, order.environment, order.base_url, order.workspace)
-    if order.base_url or order.workspace:
-        raise AigatewayError("--base-url and --workspace are of a deployed gateway; add --target deployed")
+        return find_deployment(order.root, order.environment, order.base_url, order.workspace, order.revision)
+    if order.base_url or order.workspace or order.revision:
+        raise AigatewayError(
+            "--base-url, --workspace and --revision are of a deployed gateway; add --target deployed"
+        )
     return None
 
 

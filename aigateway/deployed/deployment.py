@@ -24,6 +24,8 @@ from aigateway.settings.model import Settings
 KEY_VARIABLE = "AIGATEWAY_KEY"
 BASE_URL_OUTPUT = "base_url"
 WORKSPACE_OUTPUT = "log_analytics_workspace_id"
+REVISION_OUTPUT = "revision"
+_IMAGES_OUTPUT = "images."
 
 # A gateway that was scaled to zero answers when a replica has started.
 _PATIENCE_SECONDS = 120.0
@@ -32,7 +34,8 @@ _PATIENCE_SECONDS = 120.0
 class Deployment(BaseModel):
     """What a run needs to use a deployed gateway. It holds a client's key: keep it out of reports.
 
-    `base_url` is without /v1; `workspace` is empty where no central log is known.
+    `base_url` is without /v1; `workspace` is empty where no central log is known, `revision` where the Container App's
+    is not; `images` are by part, and none where Terraform was not asked.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -42,9 +45,13 @@ class Deployment(BaseModel):
     base_url: str
     key: str = Field(repr=False)
     workspace: str = ""
+    revision: str = ""
+    images: Mapping[str, str] = {}
 
 
-def find_deployment(root: Path, environment: str, base_url: str = "", workspace: str = "") -> Deployment:
+def find_deployment(
+    root: Path, environment: str, base_url: str = "", workspace: str = "", revision: str = ""
+) -> Deployment:
     """The gateway of `environment` that answers at `base_url`; what is not given is asked of Terraform and Key Vault.
 
     Raises AigatewayError when something cannot be found out, the gateway does not answer, or it refuses the key.
@@ -59,6 +66,12 @@ def find_deployment(root: Path, environment: str, base_url: str = "", workspace:
         base_url=address,
         key=_find_key(settings),
         workspace=read_workspace(workspace) if workspace else "",
+        revision=revision or outputs.get(REVISION_OUTPUT, ""),
+        images={
+            name.removeprefix(_IMAGES_OUTPUT): value
+            for name, value in outputs.items()
+            if name.startswith(_IMAGES_OUTPUT)
+        },
     )
     _require_access(deployment)
     return deployment

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from aigateway.errors import AigatewayError
@@ -14,7 +14,7 @@ _SECONDS = 120
 
 
 def read_outputs(root: Path, environment: str) -> Mapping[str, str]:
-    """The outputs that are text; none before the environment is deployed.
+    """The outputs that are text, and as `name.key` those that are maps of it; none before it is deployed.
 
     Raises AigatewayError when Terraform is not there or cannot read its state.
     """
@@ -39,9 +39,17 @@ def read_outputs(root: Path, environment: str) -> Mapping[str, str]:
         raise AigatewayError(f"terraform cannot read the state of {folder}: {_find_error(done.stderr)}")
     try:
         outputs = json.loads(done.stdout)
-        return {name: one["value"] for name, one in outputs.items() if isinstance(one["value"], str)}
+        return dict(_flatten({name: one["value"] for name, one in outputs.items()}))
     except (ValueError, LookupError, AttributeError, TypeError) as error:
         raise AigatewayError(f"terraform says nothing that can be read about {folder}") from error
+
+
+def _flatten(values: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in values.items():
+        if isinstance(value, str):
+            yield f"{prefix}{name}", value
+        elif isinstance(value, dict):
+            yield from _flatten(value, f"{prefix}{name}.")
 
 
 def _find_error(said: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from aigateway.acceptance.findings import Findings
 from aigateway.acceptance.requirements import REQUIREMENTS
 from aigateway.acceptance.results import ScenarioResult
+from aigateway.reporting.markdown import escape
 from aigateway.reporting.wording import find_outcome, say_date, say_headline, say_seconds, say_sentence
 
 # A job's page takes 1 MiB in all.
@@ -50,9 +51,13 @@ def _render_failures(findings: Findings) -> Iterator[str]:
     yield from ("", "### What went wrong")
     for scenario in failed[:_MOST_FAILURES]:
         outcome = "Harness error: " if scenario.verdict == "error" else ""
-        yield from ("", f"#### {outcome}{_escape(scenario.feature)}: {_escape(scenario.name)}", "")
+        yield from (
+            "",
+            f"#### {outcome}{escape(scenario.feature)}: {escape(scenario.name)}",
+            "",
+        )
         if scenario.step:
-            yield from (_escape(scenario.step), "")
+            yield from (escape(scenario.step), "")
         yield from _quote(scenario.reason[:_MOST_REASON])
         yield from ("", "Again:", "", *_quote(findings.commands.get(scenario.id, ""), "sh"))
     if len(failed) > _MOST_FAILURES:
@@ -67,7 +72,7 @@ def _render_requirements(scenarios: Iterable[ScenarioResult]) -> Iterator[str]:
         outcomes = [find_outcome(one) for one in scenarios if requirement.id in one.requirements]
         if outcomes:
             counts = " | ".join(str(outcomes.count(name) or "·") for name in _COLUMNS)
-            yield f"| {requirement.id} | {_escape(requirement.statement)} | {len(outcomes)} | {counts} |"
+            yield f"| {requirement.id} | {escape(requirement.statement)} | {len(outcomes)} | {counts} |"
 
 
 def _render_flaky(scenarios: Iterable[ScenarioResult]) -> Iterator[str]:
@@ -76,7 +81,7 @@ def _render_flaky(scenarios: Iterable[ScenarioResult]) -> Iterator[str]:
         yield from ("", "### Flaky", "")
         for scenario in flaky:
             why = "; ".join(scenario.earlier)[:_MOST_REASON]
-            yield f"- {_escape(scenario.feature)}: {_escape(scenario.name)}, at try {scenario.tries}: {_escape(why)}"
+            yield f"- {escape(scenario.feature)}: {escape(scenario.name)}, at try {scenario.tries}: {escape(why)}"
 
 
 def _render_slowest(scenarios: Iterable[ScenarioResult]) -> Iterator[str]:
@@ -84,7 +89,7 @@ def _render_slowest(scenarios: Iterable[ScenarioResult]) -> Iterator[str]:
     if slowest:
         yield from ("", "### Slowest", "", "| Scenario | Time |", "|---|---:|")
         for one in slowest:
-            yield f"| {_escape(one.feature)}: {_escape(one.name)} | {say_seconds(one.seconds)} |"
+            yield f"| {escape(one.feature)}: {escape(one.name)} | {say_seconds(one.seconds)} |"
     yield ""
 
 
@@ -94,10 +99,3 @@ def _quote(text: str, language: str = "text") -> Iterator[str]:
     while fence in text:
         fence += "`"
     yield from (f"{fence}{language}", text, fence)
-
-
-def _escape(text: str) -> str:
-    """What Markdown would take for its own, as text on one line."""
-    for character in "\\`*_[]<>|#":
-        text = text.replace(character, f"\\{character}")
-    return " ".join(text.split())

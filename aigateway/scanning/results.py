@@ -20,6 +20,9 @@ Verdict = Literal["passed", "failed", "skipped"]
 _SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
+RESULT_FILE = "result.json"
+
+
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -68,7 +71,7 @@ class ScanResult(_Frozen):
 
     def write(self, folder: Path) -> None:
         """Write result.json, results.sarif and junit.xml."""
-        write_atomically(folder / "result.json", self.model_dump_json(indent=2) + "\n")
+        write_atomically(folder / RESULT_FILE, self.model_dump_json(indent=2) + "\n")
         write_atomically(folder / "results.sarif", json.dumps(self._to_sarif(), indent=2) + "\n")
         write_atomically(folder / "junit.xml", self._to_junit())
 
@@ -115,6 +118,11 @@ def _to_sarif_result(finding: Finding) -> dict[str, Any]:
     if finding.verdict == "skipped":
         result["suppressions"] = [{"kind": "inSource", "justification": finding.reason}]
     return result
+
+
+def locate_results(root: Path, environment: str) -> Path:
+    """The folder of an environment's last scan."""
+    return root / "build" / "scan" / environment
 
 
 def tabulate(findings: Iterable[Finding]) -> Table:

@@ -26,7 +26,7 @@ from aigateway.names import Names
 from aigateway.scanning.checkout import CANARY, copy_checkout, drop_secret_names
 from aigateway.scanning.checkov import ensure_checkov
 from aigateway.scanning.plans import prepare_plan
-from aigateway.scanning.results import Finding, ScanResult, Verdict
+from aigateway.scanning.results import Finding, ScanResult, Verdict, locate_results
 from aigateway.secret_values import list_secret_names
 from aigateway.settings.loading import list_environments, load_environment
 from aigateway.settings.model import Settings
@@ -76,7 +76,7 @@ class Order:
     @property
     def folder(self) -> Path:
         """Where the results go."""
-        return self.root / "build" / "scan" / self.environment
+        return locate_results(self.root, self.environment)
 
 
 @dataclass(frozen=True)

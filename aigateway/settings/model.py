@@ -651,6 +651,18 @@ class Observability(Group):
     )
 
 
+class Promotion(Group):
+    """What lets a release into the environment."""
+
+    evidence_max_age_hours: int = Field(
+        default=168,
+        gt=0,
+        le=8760,
+        description="how long the environment before counts as proven; then it is tried again",
+        json_schema_extra={"unit": "h"},
+    )
+
+
 class NameOverrides(Group):
     """Names to use where the convention's own is taken by somebody else, or too long.
 
@@ -705,6 +717,7 @@ class Settings(Group):
         default=SecretVersions(),
         description="how often each secret that is no client's has been replaced: docs/deploy.md",
     )
+    promotion: Promotion = Field(default=Promotion(), description="what lets a release into the environment")
     names: NameOverrides = Field(default=NameOverrides(), description="names that differ from the convention")
 
     def endpoint_limit(self, endpoint: Endpoint) -> EndpointLimit:

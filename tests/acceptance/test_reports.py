@@ -201,7 +201,7 @@ def test_what_is_left_can_still_be_read_by_programs(canaries: Finished) -> None:
 
 
 def test_it_says_where_the_reports_are(canaries: Finished) -> None:
-    said = "build/accept/dev-deployed/: report.html, summary.md, result.json, junit.xml, cucumber.json"
+    said = "build/accept/dev-deployed/: report.html, summary.md, result.json, evidence.json, junit.xml, cucumber.json"
     assert said in canaries.done.stdout
 
 

@@ -220,7 +220,10 @@ def test_a_folder_for_results_that_cannot_be_written(machine: Machine) -> None:
         (("--target", "deployed", "--token-budget", "0"), "a token budget of 0 lets nothing run"),
         (("--token-budget", "-1"), "a token budget of -1 lets nothing run"),
         (("--token-budget", "many"), "Invalid value for '--token-budget': "),
-        (("--base-url", "https://gateway.test"), "--base-url and --workspace are of a deployed gateway"),
+        (
+            ("--base-url", "https://gateway.test"),
+            "--base-url, --workspace and --revision are of a deployed gateway",
+        ),
         (("--target", "deployed"), "--base-url is not given, and "),
         (("--target", "deployed", "--base-url", "http://127.0.0.1:9"), "AIGATEWAY_KEY is not set, and "),
     ],

@@ -12,8 +12,9 @@ from made_up import HOSTILE, make_findings
 
 from aigateway.acceptance.findings import Findings
 from aigateway.errors import AigatewayError
+from aigateway.reporting.job_page import STEP_SUMMARY
 from aigateway.reporting.summary import render_summary
-from aigateway.reporting.writing import STEP_SUMMARY, write_reports
+from aigateway.reporting.writing import write_reports
 
 
 def _make_flaky(findings: Findings) -> Findings:
