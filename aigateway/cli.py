@@ -17,6 +17,7 @@ from aigateway.bootstrap import Part
 from aigateway.errors import AigatewayError
 from aigateway.launching.choice import LauncherChoice
 from aigateway.settings.loading import find_root, list_environments
+from aigateway.settings.model import Settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 # Lines are not wrapped: what is printed is there to be pasted.
@@ -278,18 +279,22 @@ def prove(
     launcher: Launcher = "auto",
     profile: Annotated[Profile, typer.Option(help="the scenarios that have to notice")] = "core",
     keyword: Annotated[str, typer.Option("-k", help="only sabotages with this in their title")] = "",
+    shard: Annotated[
+        str, typer.Option(metavar="K/N", help="only the K-th of N parts, which several machines share")
+    ] = "",
 ) -> None:
     """Break the gateway in every way of the catalogue, and see whether the scenarios notice."""
     from aigateway.launching.choice import choose_launcher
-    from aigateway.proving.run import Order, list_survivors
+    from aigateway.proving.run import Order, Shard, list_survivors
     from aigateway.proving.run import prove as try_sabotages
     from aigateway.rendering.renderer import render_environment
 
     root = find_root(Path.cwd())
+    part = Shard.read(shard) if shard else None
     rendering = render_environment(root, environment)
     rendering.require_current()
     chosen = choose_launcher(launcher, rendering.settings, errors)
-    order = Order(root, environment, chosen.name, profile, keyword)
+    order = Order(root, environment, chosen.name, profile, keyword, part)
     result = try_sabotages(order, errors)
     for survivor in list_survivors(result):
         output.print(survivor, markup=False)
@@ -393,15 +398,22 @@ def pin(
             metavar="FILE", help="take over what ran there, and ask no registry; for staging and prod"
         ),
     ] = None,
+    deployed: Annotated[
+        bool, typer.Option("--deployed", help="take over what is deployed, if it is of the settings' tag")
+    ] = False,
 ) -> None:
     """Write down which digests both images' tags stand for, where Terraform reads it."""
+    from aigateway.delivery.planning import find_running
     from aigateway.promotion.images import write_pins
     from aigateway.promotion.pinning import find_digests
     from aigateway.settings.loading import load_environment
 
     root = find_root(Path.cwd())
     settings = load_environment(root, environment)
-    digests = find_digests(settings, evidence)
+    if evidence and deployed:
+        raise AigatewayError("--evidence and --deployed each say what ran; give one of them")
+    running = find_running(root, settings) if deployed else None
+    digests = find_digests(settings, evidence, running)
     path = write_pins(root, settings, digests)
     for part, digest in digests.items():
         output.print(f"{part}: {digest}")
@@ -446,6 +458,105 @@ def gate(
     output.print(summarize(judgement), style=good if judgement.is_open else "bold red")
     append_to_job_page(render_markdown(judgement))
     sys.exit(0 if judgement.is_open else 1)
+
+
+@app.command()
+def plan(
+    environment: Environment = "dev",
+    *,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="default: build/deploy/ENV/plan.tfplan")
+    ] = None,
+) -> None:
+    """Plan, with Terraform, what a deployment would change; it needs a login to Azure, and changes nothing."""
+    from aigateway.delivery.planning import locate_plan, make_plan
+    from aigateway.reporting.job_page import append_to_job_page
+
+    root, settings = _load_current(environment)
+    path = out or locate_plan(root, environment)
+    changes = make_plan(root, settings, path)
+    output.print(f"{environment}: {changes.summary}")
+    output.print(f"wrote {path}", style="dim", markup=False)
+    append_to_job_page(changes.render_markdown(f"Plan of {environment}"))
+
+
+@app.command()
+def apply(
+    environment: Environment = "dev",
+    *,
+    plan: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="default: build/deploy/ENV/plan.tfplan")
+    ] = None,
+) -> None:
+    """Carry out a plan as it stands, with values for the secrets that it writes, and wait until that is served.
+
+    Keys are made here, at random. Azure's endpoint and key are AZURE_OPENAI_ENDPOINT and AZURE_OPENAI_KEY, or asked of
+    the account that AZURE_OPENAI_ACCOUNT and AZURE_OPENAI_GROUP name.
+    """
+    from aigateway.delivery.planning import locate_plan
+    from aigateway.delivery.rollout import apply_plan
+
+    root, settings = _load_current(environment)
+    revision = apply_plan(root, settings, plan or locate_plan(root, environment), errors)
+    output.print(f"{environment}: {revision} serves", style="bold green")
+
+
+@app.command()
+def rollback(environment: Environment = "dev") -> None:
+    """Take the app back to the revision that served before the last apply, as a new revision like it."""
+    from aigateway.delivery.rollout import roll_back
+    from aigateway.reporting.job_page import append_to_job_page
+
+    root, settings = _load_current(environment)
+    revision = roll_back(root, settings, errors)
+    said = f"{environment}: was taken back; {revision} serves"
+    output.print(said, style="bold yellow", markup=False)
+    append_to_job_page(f"**{said}**\n")
+
+
+@app.command()
+def drift(
+    environment: Environment = "dev",
+    *,
+    tried: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="result.json of trying it, which counts as well")
+    ] = None,
+    issue: Annotated[
+        bool, typer.Option("--issue", help="open an issue on GitHub, or bring it up to date, or close it")
+    ] = False,
+    repository: Annotated[
+        str, typer.Option(metavar="OWNER/NAME", help="default: this job's on GitHub, or Git's origin")
+    ] = "",
+) -> None:
+    """Say whether what is deployed is what this checkout would deploy."""
+    import os
+
+    from aigateway.delivery.drift import Drift, read_tried, tell
+    from aigateway.delivery.planning import locate_plan, make_plan
+    from aigateway.promotion.origin import find_repository, read_origin
+    from aigateway.reporting.job_page import append_to_job_page
+
+    root, settings = _load_current(environment)
+    result = read_tried(tried)
+    changes = make_plan(root, settings, locate_plan(root, environment))
+    found = Drift(environment, changes, result, read_origin(os.environ).run_url)
+    append_to_job_page(found.render_markdown())
+    output.print(f"{environment}: {changes.summary}", style="bold red" if found.found else "bold green")
+    if issue:
+        output.print(tell(found, find_repository(root, os.environ, repository)), markup=False)
+    sys.exit(1 if found.found else 0)
+
+
+def _load_current(environment: str) -> tuple[Path, Settings]:
+    """The checkout and the settings of an environment, whose files are as they are rendered."""
+    from aigateway.rendering.renderer import render_environment
+    from aigateway.rules import require_clean
+
+    root = find_root(Path.cwd())
+    rendering = render_environment(root, environment)
+    rendering.require_current()
+    require_clean(rendering)
+    return root, rendering.settings
 
 
 @app.command()

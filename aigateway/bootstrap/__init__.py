@@ -1,6 +1,5 @@
 """Makes, in Azure and GitHub, what an environment needs before it can be deployed; each part can be run again.
 
-commands        one command line of `az` or `gh`: run, its answer checked, its failure explained
 steps           what a step found and would change, and the three ways to go through steps
 target          the environment, the subscription and the repository that it is all about
 state           where Terraform keeps its state

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from pydantic import Field
 
-from aigateway.bootstrap.commands import Command, Shape, ask, read
 from aigateway.bootstrap.steps import Change, ConflictError, Step
 from aigateway.bootstrap.target import Target
+from aigateway.commands import Command, Shape, ask, read
 
 ISSUER = "https://token.actions.githubusercontent.com"
 AUDIENCE = "api://AzureADTokenExchange"

@@ -9,10 +9,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from aigateway.bootstrap.commands import Command, ask
 from aigateway.bootstrap.directory import Registration
 from aigateway.bootstrap.steps import Change, ConflictError, Step
 from aigateway.bootstrap.target import Repository, Target
+from aigateway.commands import Command, ask
 from aigateway.errors import AigatewayError
 
 BRANCH = "main"

@@ -6,10 +6,10 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from aigateway.bootstrap.commands import Command, Shape, ask
 from aigateway.bootstrap.directory import Registration
 from aigateway.bootstrap.steps import Change, ConflictError, Step
 from aigateway.bootstrap.target import Target
+from aigateway.commands import Command, Shape, ask
 from aigateway.names import PREFIX
 
 #: What Terraform gives the app's own identity, and the one role that an apply may give (Azure's built-in roles).

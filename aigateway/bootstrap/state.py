@@ -8,9 +8,9 @@ from functools import cached_property
 
 from pydantic import Field
 
-from aigateway.bootstrap.commands import Shape, ask
 from aigateway.bootstrap.steps import Change, ConflictError, Step
 from aigateway.bootstrap.target import CONTAINER, Target
+from aigateway.commands import Shape, ask
 from aigateway.settings.model import Settings
 
 LOCK = "nodelete"

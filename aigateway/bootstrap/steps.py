@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from aigateway.bootstrap.commands import Command, run_settled
+from aigateway.commands import Command, run_settled
 from aigateway.errors import AigatewayError
 
 

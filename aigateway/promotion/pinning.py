@@ -13,12 +13,15 @@ from aigateway.settings.model import Settings
 from aigateway.settings.values import ENVIRONMENTS
 
 
-def find_digests(settings: Settings, evidence: Path | None) -> Mapping[PartName, str]:
+def find_digests(
+    settings: Settings, evidence: Path | None, running: Mapping[str, str] | None = None
+) -> Mapping[PartName, str]:
     """The digests to pin: those that `evidence` says ran, or those that the registries' tags stand for now.
 
+    Of a part whose image is among those that are `running`, by name of the part, the digest is that one's.
     Raises AigatewayError when one is not known, or is not the one that the settings have.
     """
-    tried = _read_images(settings, evidence) if evidence else {}
+    tried = _read_images(settings, evidence) if evidence else _find_running(settings, running or {})
     digests: dict[PartName, str] = {}
     for part in PARTS:
         image = getattr(settings.images, part)
@@ -32,6 +35,16 @@ def find_digests(settings: Settings, evidence: Path | None) -> Mapping[PartName,
             )
         digests[part] = digest
     return digests
+
+
+def _find_running(settings: Settings, running: Mapping[str, str]) -> Mapping[PartName, str]:
+    found: dict[PartName, str] = {}
+    for part in PARTS:
+        if part in running:
+            image, wanted = PinnedImage.read(running[part]), getattr(settings.images, part)
+            if (image.repository, image.tag) == (wanted.repository, wanted.tag) and image.digest:
+                found[part] = image.digest
+    return found
 
 
 def _read_images(settings: Settings, path: Path) -> Mapping[PartName, str]:

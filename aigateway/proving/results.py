@@ -39,7 +39,9 @@ class ProofResult(_Frozen):
     environment: str
     launcher: LauncherName
     profile: Profile
-    selection: str = Field(default="", description="what `-k` chose; a selection proves nothing as a whole")
+    selection: str = Field(
+        default="", description="what `-k` and `--shard` chose; a selection proves nothing as a whole"
+    )
     started_at: str = Field(description="ISO 8601, UTC")
     seconds: float = Field(ge=0)
     sabotages: tuple[SabotageResult, ...]

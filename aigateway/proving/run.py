@@ -36,14 +36,44 @@ _STOP_SECONDS = 30
 
 
 @dataclass(frozen=True)
+class Shard:
+    """One of `count` parts of all sabotages, `number` from 1, so that several machines can share them."""
+
+    number: int
+    count: int
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """The shard that `K/N` names. Raises AigatewayError where it names none."""
+        number, _, count = text.partition("/")
+        if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+            raise AigatewayError(f"{text!r} is no shard; must be K/N, as 2/3 for the second of three")
+        return cls(int(number), int(count))
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.count}"
+
+    def choose(self, sabotages: Sequence[Sabotage]) -> Sequence[Sabotage]:
+        """Those of `sabotages` that are in it."""
+        return sabotages[self.number - 1 :: self.count]
+
+
+@dataclass(frozen=True)
 class Order:
-    """What to prove: `keyword` chooses sabotages by a part of their titles."""
+    """What to prove: `keyword` chooses sabotages by a part of their titles, `shard` a part of those."""
 
     root: Path
     environment: str
     launcher: LauncherName
     profile: Profile = "core"
     keyword: str = ""
+    shard: Shard | None = None
+
+    @property
+    def selection(self) -> str:
+        """What was chosen, as options; empty for everything."""
+        chosen = [f"-k {self.keyword}"] if self.keyword else []
+        return " ".join([*chosen, f"--shard {self.shard}"] if self.shard else chosen)
 
     @property
     def path(self) -> Path:
@@ -67,9 +97,11 @@ def prove(order: Order, console: Console) -> ProofResult:
         for sabotage in sabotages
         if order.keyword.lower() in sabotage.title.lower() and run & set(sabotage.turns_red)
     ]
+    if order.shard:
+        chosen = list(order.shard.choose(chosen))
     if not chosen:
         raise AigatewayError(
-            f"no sabotage is chosen by {order.keyword!r}; their titles stand in features/*{SUFFIX}"
+            f"no sabotage is chosen by {order.selection or order.profile}; their titles stand in features/*{SUFFIX}"
         )
     found = {
         outcome.trial.sabotage.title: _judge(outcome.trial.sabotage, outcome)
@@ -80,7 +112,7 @@ def prove(order: Order, console: Console) -> ProofResult:
         environment=order.environment,
         launcher=order.launcher,
         profile=order.profile,
-        selection=f"-k {order.keyword}" if order.keyword else "",
+        selection=order.selection,
         started_at=started.isoformat(timespec="seconds"),
         seconds=round(time.monotonic() - clock, 1),
         sabotages=tuple(found[sabotage.title] for sabotage in chosen),

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 
-from aigateway.errors import ScanError
-
-_SECONDS = 120
+from aigateway.errors import AigatewayError, ScanError
+from aigateway.terraform import ask_terraform
 
 
 def prepare_plan(root: Path, environment: str, plan: Path, temporary: Path) -> Path:
@@ -43,25 +41,9 @@ def prepare_plan(root: Path, environment: str, plan: Path, temporary: Path) -> P
 
 
 def _show(root: Path, environment: str, plan: Path) -> str:
-    folder = root / "infra" / "env" / environment
     try:
-        done = subprocess.run(
-            ["terraform", "show", "-json", str(plan)],
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=_SECONDS,
-            check=False,
-        )
-    except FileNotFoundError as error:
+        return ask_terraform(root, environment, "show", "-json", str(plan))
+    except AigatewayError as error:
         raise ScanError(
-            "terraform is not installed, and reads the plan; or give --plan the JSON of it"
+            f"{plan}: cannot be read: {error}; run terraform init there, or give the JSON of it"
         ) from error
-    except subprocess.TimeoutExpired as error:
-        raise ScanError(f"{plan}: terraform did not show it within {_SECONDS} s") from error
-    if done.returncode != 0:
-        raise ScanError(
-            f"{plan}: terraform cannot show it; run `terraform init` in {folder}:\n{done.stderr.strip()}"
-        )
-    return done.stdout

@@ -125,7 +125,7 @@ def test_a_state_that_cannot_be_read(person: Person) -> None:
         'required, please run "terraform init"\\n\\nReason: Initial\\n\'); sys.exit(1)',
     )
     assert person.fail() == (
-        "--base-url is not given, and terraform cannot read the state of infra/env/dev: "
+        "--base-url is not given, and terraform output failed in infra/env/dev: "
         'Backend initialization required, please run "terraform init"'
     )
 

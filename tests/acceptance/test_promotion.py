@@ -17,6 +17,8 @@ import pytest
 from conftest import Machine, make_machine
 from tiny_features import KEY, Run, serve_gateway
 
+from aigateway.scanning.results import ScanResult, locate_results
+
 DIGESTS = {"litellm": "sha256:" + "a" * 64, "envoy": "sha256:" + "b" * 64}
 PINS = "images.auto.tfvars.json"
 JOB = {
@@ -77,9 +79,8 @@ def promoted(tmp_path_factory: pytest.TempPathFactory) -> Promoted:
         run.write("nothing wrong", "nothing wrong")
         commit(machine)
         (checkout / "infra/env/dev" / PINS).write_text(json.dumps({"image_digests": DIGESTS}))
-        scan = checkout / "build/scan/dev/result.json"
-        scan.parent.mkdir(parents=True)
-        scan.write_text('{"passed": true, "findings": []}')
+        scan = ScanResult(environment="dev", plan=False, checkov="3", seconds=1, findings=())
+        scan.write(locate_results(checkout, "dev"))
         plan = machine.temporary.parent / "dev.tfplan"
         plan.write_bytes(b"a plan")
         job = replace(machine, extra=machine.extra | JOB)

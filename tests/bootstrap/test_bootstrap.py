@@ -14,7 +14,8 @@ import pytest
 from clouds import ROOT, Cloud, make_cloud_in
 from fake_cloud import SUBSCRIPTION, State
 
-from aigateway.bootstrap import Part, commands
+from aigateway import commands
+from aigateway.bootstrap import Part
 from aigateway.bootstrap.parts import bootstrap
 from aigateway.bootstrap.roles import CONDITION
 from aigateway.bootstrap.steps import Mode, Outcome

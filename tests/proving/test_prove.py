@@ -6,11 +6,13 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from conftest import ALL_MODELS, PATIENCE_SECONDS, SERVING, Machine
 
 from aigateway.proving.results import ProofResult
+from aigateway.proving.run import Shard
 from aigateway.waiting import wait_until
 
 FEATURE = """\
@@ -123,7 +125,7 @@ def test_a_choice_of_nothing_is_said(machine: Machine) -> None:
     prepare(machine, KILLED)
     done = prove(machine, "-k", "no such title")
     assert done.returncode == 2
-    assert "no sabotage is chosen by 'no such title'" in done.stderr
+    assert "no sabotage is chosen by -k no such title" in done.stderr
 
 
 def test_a_gateway_that_does_not_start_is_one_message(machine: Machine) -> None:
@@ -150,3 +152,16 @@ def test_stopped_it_leaves_nothing(
     process.communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode == 130
     assert machine.find_leftovers() == []
+
+
+@pytest.mark.parametrize("text", ["0/3", "4/3", "1", "a/b", "1/0"])
+def test_a_shard_that_is_none_is_said(machine: Machine, text: str) -> None:
+    done = prove(machine, "--shard", text)
+    assert done.returncode == 2
+    assert f"'{text}' is no shard; must be K/N, as 2/3 for the second of three" in done.stderr
+
+
+def test_the_shards_together_are_everything_once() -> None:
+    sabotages: Any = list("abcdefg")
+    parts = [Shard(number, 3).choose(sabotages) for number in (1, 2, 3)]
+    assert sorted("".join(map("".join, parts))) == sabotages
