@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -54,12 +55,24 @@ class Outcome:
 
 def serve_lane(connection: Connection, root: Path, environment: str, choice: LauncherName) -> None:
     """Answer each Trial that comes over `connection` with an Outcome, until the other end closes it."""
+    _hide_lost_interrupts()
     with interrupt_on_terminate(), contextlib.suppress(EOFError, OSError, KeyboardInterrupt), connection:
         try:
             with _open_lane(root, environment, choice) as lane:
                 lane.serve(connection)
         except AigatewayError as error:
             connection.send(error)
+
+
+def _hide_lost_interrupts() -> None:
+    """Say nothing of an interrupt that came where none can be raised; the closed connection ends the lane too."""
+    tell = sys.unraisablehook
+
+    def filtered(lost: sys.UnraisableHookArgs) -> None:
+        if not issubclass(lost.exc_type, KeyboardInterrupt):
+            tell(lost)
+
+    sys.unraisablehook = filtered
 
 
 @contextmanager

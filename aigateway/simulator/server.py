@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import select
@@ -65,11 +66,16 @@ def serve(
 
 def serve_parent(stdin: IO[bytes], stdout: IO[str]) -> int:
     """The child's side of `start`: one line of JSON in, one line out, then run until the input ends."""
-    ordered = json.loads(stdin.readline())
+    line = stdin.readline()
+    if not line:  # who wanted it was stopped before saying what
+        return 0
+    ordered = json.loads(line)
 
     def report(addresses: Addresses) -> None:
-        stdout.write(json.dumps(asdict(addresses)) + "\n")
-        stdout.flush()
+        # Nobody may be there any more to read it; the end of the input says so too.
+        with contextlib.suppress(BrokenPipeError):
+            stdout.write(json.dumps(asdict(addresses)) + "\n")
+            stdout.flush()
 
     config = CONFIG_JSON.validate_python(ordered["config"])
     data, control = (ordered["host"], ordered["port"]), (ordered["host"], ordered["control_port"])
