@@ -35,6 +35,8 @@ _READY_PAUSE_SECONDS = 5.0
 
 #: The Azure OpenAI account, where its endpoint and key are to be asked of Azure.
 _ACCOUNT, _GROUP = "AZURE_OPENAI_ACCOUNT", "AZURE_OPENAI_GROUP"
+#: Which of the account's two keys; the other one is for while the first is replaced.
+_KEY_NAME, _KEY_NAMES = "AZURE_OPENAI_KEY_NAME", ("key1", "key2")
 
 
 class Before(BaseModel):
@@ -171,10 +173,13 @@ def _find_azure(names: tuple[str, ...]) -> Mapping[str, str]:
     account, group = variables.get(_ACCOUNT), variables.get(_GROUP)
     if not (account and group):
         return variables
+    key = variables.get(_KEY_NAME) or _KEY_NAMES[0]
+    if key not in _KEY_NAMES:
+        raise AigatewayError(f"{_KEY_NAME} is '{key}'; must be {' or '.join(_KEY_NAMES)}")
     where = ("--name", account, "--resource-group", group, "-o", "json", "--query")
     wanted = {
         "azure-openai-endpoint": ("AZURE_OPENAI_ENDPOINT", ("show", *where, "properties.endpoint")),
-        "azure-openai-key": ("AZURE_OPENAI_KEY", ("keys", "list", *where, "key1")),
+        "azure-openai-key": ("AZURE_OPENAI_KEY", ("keys", "list", *where, key)),
     }
     for name, (variable, arguments) in wanted.items():
         if name in names and not variables.get(variable):

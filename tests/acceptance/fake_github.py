@@ -231,7 +231,8 @@ class _Runner:
                     *("AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_SUBSCRIPTION_ID"),
                     *("AZURE_OPENAI_ACCOUNT", "AZURE_OPENAI_GROUP"),
                 )
-            },
+            }
+            | {"AZURE_OPENAI_KEY_NAME": ""},
             "github": {"token": "a-token"},
         }
         self.checkout = github.folder / job.replace(" ", "-")
