@@ -18,6 +18,7 @@ from aigateway.errors import AigatewayError
 from aigateway.launching.choice import LauncherChoice
 from aigateway.settings.loading import find_root, list_environments
 from aigateway.settings.model import Settings
+from aigateway.signals import resend_lost_interrupts
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 # Lines are not wrapped: what is printed is there to be pasted.
@@ -36,6 +37,7 @@ Launcher = Annotated[
 
 def main() -> None:
     """Run the command line; a person's mistake ends in one message and an exit code, never in a traceback."""
+    resend_lost_interrupts()
     try:
         # Typer's own way to say what is wrong with the arguments is a box around broken lines.
         sys.exit(app(standalone_mode=False))

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
+import sys
+import threading
 from collections.abc import Iterator
+
+_AGAIN_SECONDS = 0.05
 
 
 @contextlib.contextmanager
@@ -15,3 +20,22 @@ def interrupt_on_terminate() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, previous)
+
+
+def resend_lost_interrupts() -> None:
+    """Have an interrupt that came where none can be raised, such as a finalizer, come again a moment later.
+
+    Python only says that it ignored it (docs.python.org/3/library/sys.html#sys.unraisablehook), and a person would
+    have to press Ctrl-C again.
+    """
+    tell = sys.unraisablehook
+
+    def handle(lost: sys.UnraisableHookArgs) -> None:
+        if not issubclass(lost.exc_type, KeyboardInterrupt):
+            tell(lost)
+            return
+        again = threading.Timer(_AGAIN_SECONDS, os.kill, (os.getpid(), signal.SIGINT))
+        again.daemon = True
+        again.start()
+
+    sys.unraisablehook = handle

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -28,7 +27,7 @@ from aigateway.launching.parts import EDGE_SLOTS, EdgePart, LauncherName, quote_
 from aigateway.launching.stack import READY_SECONDS, Stack, StackReference, require_ready, run_stack
 from aigateway.proving.catalogue import Sabotage
 from aigateway.rendering.renderer import ENVOY, render_environment
-from aigateway.signals import interrupt_on_terminate
+from aigateway.signals import interrupt_on_terminate, resend_lost_interrupts
 from aigateway.simulator.control import SimulatorControl
 from aigateway.waiting import wait_until
 
@@ -55,24 +54,13 @@ class Outcome:
 
 def serve_lane(connection: Connection, root: Path, environment: str, choice: LauncherName) -> None:
     """Answer each Trial that comes over `connection` with an Outcome, until the other end closes it."""
-    _hide_lost_interrupts()
+    resend_lost_interrupts()
     with interrupt_on_terminate(), contextlib.suppress(EOFError, OSError, KeyboardInterrupt), connection:
         try:
             with _open_lane(root, environment, choice) as lane:
                 lane.serve(connection)
         except AigatewayError as error:
             connection.send(error)
-
-
-def _hide_lost_interrupts() -> None:
-    """Say nothing of an interrupt that came where none can be raised; the closed connection ends the lane too."""
-    tell = sys.unraisablehook
-
-    def filtered(lost: sys.UnraisableHookArgs) -> None:
-        if not issubclass(lost.exc_type, KeyboardInterrupt):
-            tell(lost)
-
-    sys.unraisablehook = filtered
 
 
 @contextmanager

@@ -113,6 +113,7 @@ def test_nothing_is_left_behind_but_the_result(accepted: Accepted) -> None:
     assert accepted.machine.find_leftovers() == []
     assert sorted(path.name for path in accepted.folder.iterdir()) == [
         "cucumber.json",
+        "evidence.json",
         "junit.xml",
         "report.html",
         "result.json",
