@@ -390,6 +390,41 @@ def accept(
     sys.exit(0 if result.conformant else 1)
 
 
+@app.command("upgrade")
+def try_upgrade(
+    version: Annotated[
+        str, typer.Argument(metavar="LITELLM_VERSION", help="a version on PyPI such as 1.106.2, or latest")
+    ],
+    environment: Environment = "dev",
+    *,
+    profile: Annotated[Profile, typer.Option(help="the scenarios that both have to show")] = "core",
+    keyword: Annotated[str, typer.Option("-k", help="only these scenarios, as pytest's -k")] = "",
+    with_proof: Annotated[bool, typer.Option("--prove", help="sabotage both, too")] = False,
+    require_signature: Annotated[
+        bool, typer.Option("--require-signature", help="fail where the image's signature cannot be checked")
+    ] = False,
+    write: Annotated[
+        bool, typer.Option("--write", help="when it conforms, change the checkout to it; all files or none")
+    ] = False,
+) -> None:
+    """Try another LiteLLM beside the present one, and say what it does otherwise; the checkout is left alone."""
+    from aigateway.upgrading.candidate import read_version
+    from aigateway.upgrading.run import Order, upgrade
+    from aigateway.upgrading.summary import render_summary
+
+    root = find_root(Path.cwd())
+    order = Order(root, version, environment, profile, keyword, with_proof, require_signature, write)
+    result = upgrade(order, errors)
+    if result is None:
+        output.print("this checkout has that LiteLLM already; there is nothing to compare")
+        return
+    output.print(render_summary(result), markup=False)
+    output.print(result.summary, style="bold green" if result.conformant else "bold red")
+    folder = order.locate(read_version(result.candidate.version)).relative_to(root)
+    output.print(f"{folder}/: summary.md, result.json, present/, candidate/", style="dim")
+    sys.exit(0 if result.conformant else 1)
+
+
 @app.command()
 def pin(
     environment: Environment = "dev",

@@ -19,6 +19,7 @@ from aigateway.rendering import access_log
 from aigateway.rules import render_rules_reference
 from aigateway.settings.loading import list_environments, load_environment
 from aigateway.settings.reference import render_reference
+from aigateway.upgrading.results import UpgradeResult
 
 
 def _render_documents(root: Path) -> dict[str, str]:
@@ -34,6 +35,7 @@ def _render_documents(root: Path) -> dict[str, str]:
         "docs/result.schema.json": _render_schema(RunResult),
         "docs/proof.schema.json": _render_schema(ProofResult),
         "docs/evidence.schema.json": _render_schema(Evidence),
+        "docs/upgrade.schema.json": _render_schema(UpgradeResult),
     }
 
 

@@ -7,6 +7,7 @@
     ├── RuntimeInstallError         LiteLLM or Envoy could not be installed on this machine
     ├── LaunchError                 a part of the gateway did not start, or died
     ├── SimulatorError              the simulated Azure could not be started or reached
+    ├── MissingImageError           a registry answers, and has no image of that tag
     └── ScanError                   a scan could not be done, so nothing is known
 
 The command line prints the message and nothing else: it says what is wrong, where, and what to do next.
@@ -43,6 +44,10 @@ class LaunchError(AigatewayError):
 
 class SimulatorError(AigatewayError):
     """The simulated Azure could not be started or reached."""
+
+
+class MissingImageError(AigatewayError):
+    """A registry answers, and has no image of that tag."""
 
 
 class ScanError(AigatewayError):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import httpx
 
 from aigateway.deployed.deployment import is_this_machine
-from aigateway.errors import AigatewayError
+from aigateway.errors import AigatewayError, MissingImageError
 from aigateway.promotion.digests import hash_bytes
 from aigateway.promotion.images import PinnedImage
 
@@ -93,7 +93,7 @@ def _require_found(answer: httpx.Response, place: _Place, image: PinnedImage) ->
     if code == httpx.codes.OK:
         return
     if code == httpx.codes.NOT_FOUND:
-        raise AigatewayError(f"{image}: {place.url} has no such tag; set another in gateway.yaml")
+        raise MissingImageError(f"{image}: {place.url} has no such tag; set another in gateway.yaml")
     if code in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
         raise AigatewayError(
             f"{image}: {place.url} keeps it from those without an account, or there is none; set its digest in "

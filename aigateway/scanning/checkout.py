@@ -52,10 +52,10 @@ def list_files(root: Path) -> list[str]:
         raise ScanError("git is not installed, and says what belongs to the checkout; install it") from error
     except subprocess.CalledProcessError as error:
         said = error.stderr.decode(errors="replace").strip()
-        raise ScanError(f"{root}: git cannot list it, and only what git has is scanned: {said}") from error
+        raise ScanError(f"{root}: git cannot list it, and only what git has counts: {said}") from error
     names = sorted({name.decode() for name in done.stdout.split(b"\0") if name})
     if not names:
-        raise ScanError(f"{root}: git has no file to scan")
+        raise ScanError(f"{root}: git has no file there")
     return names
 
 

@@ -165,7 +165,7 @@ def test_what_is_no_plan_of_it_is_refused(tmp_path: Path, plan: str, complaint: 
 
 def test_a_checkout_without_git_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    with pytest.raises(ScanError, match="only what git has is scanned"):
+    with pytest.raises(ScanError, match="only what git has counts"):
         run.copy_checkout(tmp_path, tmp_path / "copy")
 
 

@@ -78,7 +78,7 @@ def test_what_is_no_api_version_with_responses(version: str) -> None:
 def test_an_images_reference_has_its_digest_once_it_is_pinned() -> None:
     digest = f"sha256:{'0a' * 32}"
     images = make(images={"envoy": {"repository": "mirror.example:5000/envoy", "digest": digest}}).images
-    assert images.litellm.reference == "ghcr.io/berriai/litellm:v1.106.2"
+    assert images.litellm.reference == f"ghcr.io/berriai/litellm:{images.litellm.tag}"
     assert images.envoy.reference == f"mirror.example:5000/envoy:v1.40.0@{digest}"
 
 

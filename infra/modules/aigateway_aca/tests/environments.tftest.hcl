@@ -60,7 +60,7 @@ run "dev" {
     error_message = "Replicas that always run: one in prod, none elsewhere."
   }
   assert {
-    condition     = azurerm_container_app.gateway.template[0].container[*].image == tolist(["envoyproxy/envoy:v1.40.0", "ghcr.io/berriai/litellm:v1.106.2"])
+    condition     = azurerm_container_app.gateway.template[0].container[*].image == tolist([for part in ["envoy", "litellm"] : jsondecode(file("../../env/dev/terraform.tfvars.json")).images[part]])
     error_message = "Images run by tag in dev, by digest elsewhere."
   }
 }
