@@ -1,0 +1,69 @@
+"""The pages that people read, as Markdown: their headings, links, scenarios and commands."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from html import unescape
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+#: The PRD is the user's own words.
+PAGES = sorted(
+    path
+    for path in (ROOT / "README.md", ROOT / "ARCHITECTURE.md", *(ROOT / "docs").glob("*.md"))
+    if path.stem != "prd"
+)
+
+#: The first line of a block whose commands reach Azure or GitHub.
+NEEDS_AZURE = "# needs Azure"
+
+_FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_LINK = re.compile(r"\]\(([^)\s]+)\)")
+_HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+_LAST_CELL = re.compile(r"^\|.* \| (.*) \|$", re.MULTILINE)
+_ITALIC = re.compile(r"(?<![*\w])\*([^*\n]+)\*(?![*\w])")
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command of a page's block, as a person would paste it."""
+
+    page: str
+    text: str
+    needs_azure: bool
+
+
+def list_links(page: Path) -> list[str]:
+    """Where its links go, of those that are no web address."""
+    return [link for link in _LINK.findall(_FENCE.sub("", page.read_text())) if "://" not in link]
+
+
+def list_anchors(page: Path) -> set[str]:
+    """What GitHub makes of its headings: lower case, hyphens for blanks, no other signs."""
+    headings = _HEADING.findall(_FENCE.sub("", page.read_text()))
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def list_last_italics(page: Path) -> list[str]:
+    """What the last column of its tables sets in italics: on some pages these are the names of scenarios."""
+    return [unescape(text) for cell in _LAST_CELL.findall(page.read_text()) for text in _ITALIC.findall(cell)]
+
+
+def list_commands() -> Iterator[Command]:
+    """Every command of every page's shell blocks."""
+    for page in PAGES:
+        for language, block in _FENCE.findall(page.read_text()):
+            if language == "sh":
+                yield from _read_block(page.relative_to(ROOT).as_posix(), block)
+
+
+def _read_block(page: str, block: str) -> Iterator[Command]:
+    needs_azure = block.startswith(NEEDS_AZURE)
+    # A pipe or a backslash at its end goes on in the next line.
+    for line in re.sub(r"(\\|(?<=\|))\n\s*", " ", block).splitlines():
+        text = re.sub(r"\s+#.*$", "", line).strip()
+        if text and not text.startswith("#"):
+            yield Command(page, text, needs_azure)
