@@ -19,6 +19,12 @@ resource "azurerm_container_app_environment" "gateway" {
     name                  = "Consumption"
     workload_profile_type = "Consumption"
   }
+
+  lifecycle {
+    # In a network Azure makes this group and names it; azurerm would then make the environment anew with each apply
+    # (github.com/hashicorp/terraform-provider-azurerm/issues/28727).
+    ignore_changes = [infrastructure_resource_group_name]
+  }
 }
 
 resource "azurerm_container_app" "gateway" {
