@@ -180,7 +180,12 @@ resource "azurerm_container_app" "gateway" {
     }
   }
 
-  depends_on = [terraform_data.role_holds]
+  # The vault that is private is found, and reached, by its endpoint alone.
+  depends_on = [
+    terraform_data.role_holds,
+    azurerm_private_endpoint.vault,
+    azurerm_private_dns_zone_virtual_network_link.vault,
+  ]
 
   lifecycle {
     precondition {
