@@ -108,6 +108,17 @@ resource "azurerm_monitor_action_group" "gateway" {
       use_common_alert_schema = true
     }
   }
+
+  # Where nobody is named, who owns the subscription: an alert that nobody is told of is none.
+  dynamic "arm_role_receiver" {
+    for_each = length(var.observability.alert_emails) == 0 ? ["owners"] : []
+    content {
+      name = arm_role_receiver.value
+      # Owner, the same everywhere (learn.microsoft.com/azure/role-based-access-control/built-in-roles).
+      role_id                 = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
+      use_common_alert_schema = true
+    }
+  }
 }
 
 resource "azurerm_monitor_scheduled_query_rules_alert_v2" "gateway" {

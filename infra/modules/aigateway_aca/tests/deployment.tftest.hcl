@@ -201,6 +201,10 @@ run "first_apply" {
     condition     = keys(azurerm_monitor_metric_alert.gateway) == ["restarts"]
     error_message = "With no replica that always runs, none is nothing to be told of."
   }
+  assert {
+    condition     = length(var.observability.alert_emails) == 0 && azurerm_monitor_action_group.gateway.arm_role_receiver[*].role_id == tolist(["8e3af657-a8ff-443c-a75c-2fe8c4bcb635"])
+    error_message = "Where nobody is named, the subscription's owners are told."
+  }
 
   assert {
     condition     = output.base_url == "https://ca.region.azurecontainerapps.io" && output.revision == "ca--0000001"

@@ -84,7 +84,7 @@ run "watched" {
     error_message = "The absence of a replica that always runs is told."
   }
   assert {
-    condition     = toset(azurerm_monitor_action_group.gateway.email_receiver[*].email_address) == toset(["team@contoso.com", "on-call@contoso.com"])
+    condition     = toset(azurerm_monitor_action_group.gateway.email_receiver[*].email_address) == toset(["team@contoso.com", "on-call@contoso.com"]) && length(azurerm_monitor_action_group.gateway.arm_role_receiver) == 0
     error_message = "Both are told."
   }
   assert {
@@ -155,6 +155,10 @@ run "front_door_and_private_vault" {
       azurerm_cdn_frontdoor_security_policy.gateway[0].security_policies[0].firewall[0].association[0].domain[0].cdn_frontdoor_domain_id == azurerm_cdn_frontdoor_endpoint.gateway[0].id,
     ])
     error_message = "The firewall refuses, and leaves bodies alone: they are source code."
+  }
+  assert {
+    condition     = [for rule in azurerm_cdn_frontdoor_firewall_policy.gateway[0].managed_rule[1].override[0].rule : "${rule.rule_id} ${rule.action}"] == ["Bot300100 Log", "Bot300300 Log", "Bot300700 Log"]
+    error_message = "An SDK, whatever it calls itself, is no bot to be kept out."
   }
   assert {
     condition     = [for rule in azurerm_cdn_frontdoor_firewall_policy.gateway[0].custom_rule : "${rule.type} ${rule.match_condition[0].match_variable}"] == ["MatchRule SocketAddr", "RateLimitRule SocketAddr"]
