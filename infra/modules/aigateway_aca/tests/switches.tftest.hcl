@@ -49,7 +49,7 @@ run "all_off" {
       length(azurerm_private_dns_zone.vault) == 0,
       length(azurerm_application_insights.gateway) == 0,
       length(azurerm_monitor_scheduled_query_rules_alert_v2.gateway) == 0,
-      length(azurerm_monitor_metric_alert.gateway) == 0,
+      length(azurerm_monitor_metric_alert.restarts) == 0,
       length(azurerm_consumption_budget_resource_group.gateway) == 0,
       azurerm_log_analytics_workspace.gateway.daily_quota_gb == -1,
       azurerm_key_vault.gateway.network_acls[0].default_action == "Allow",
@@ -80,7 +80,10 @@ run "watched" {
     error_message = "The ingress lets these addresses in, and no other."
   }
   assert {
-    condition     = keys(azurerm_monitor_metric_alert.gateway) == ["replicas", "restarts"]
+    condition = [
+      azurerm_monitor_scheduled_query_rules_alert_v2.gateway["not-ready"].criteria[0].operator,
+      tostring(azurerm_monitor_scheduled_query_rules_alert_v2.gateway["not-ready"].criteria[0].threshold),
+    ] == ["LessThan", "1"]
     error_message = "The absence of a replica that always runs is told."
   }
   assert {
