@@ -19,9 +19,12 @@ PRICES_PATH = Path("infra/prices.yaml")
 #: People who use an environment in the columns of the page.
 CROWDS = (0, 1, 20)
 
-#: As infra/modules/aigateway_aca/alerts.tf makes them.
-LOG_ALERTS = 9
-METRIC_ALERTS = 2
+#: As infra/modules/aigateway_aca/alerts.tf makes them; one of those from the logs where a replica always runs.
+LOG_ALERTS = 10
+METRIC_ALERTS = 1
+
+#: Probes of one replica that Envoy logs, as infra/modules/aigateway_aca/app.tf has them: 1 in 5 s, and 1 in 20.
+PROBES_A_SECOND = 1 / 5 + 1 / 20
 
 _HOURS_A_MONTH = 730
 _FREE_RETENTION_DAYS = 31
@@ -107,6 +110,7 @@ class PriceList(_Group):
     key_vault_10000_operations: PositiveFloat
     front_door_premium_month: PositiveFloat
     private_endpoint_hour: PositiveFloat
+    log_bytes_a_probe: PositiveFloat
     tokens_million: TokenPrices
     person: Person
 
@@ -150,7 +154,7 @@ def estimate_cost(settings: Settings, prices: PriceList, people: int) -> Cost:
     return Cost(
         replicas=_price_replicas(settings, prices, people),
         requests=requests / 1e6 * prices.container_apps.requests_million,
-        logs=_price_logs(settings, prices, requests),
+        logs=_price_logs(settings, prices, requests, people),
         alerts=_price_alerts(settings, prices),
         switches=_price_switches(settings, prices),
         tokens=_price_tokens(prices, requests, person.days_a_month * people),
@@ -158,25 +162,30 @@ def estimate_cost(settings: Settings, prices: PriceList, people: int) -> Cost:
 
 
 def _price_replicas(settings: Settings, prices: PriceList, people: int) -> float:
-    scale, rates, person = settings.scale, prices.container_apps, prices.person
-    busy = 0
-    if people:
-        at_once = people * person.busy_share
-        busy = min(max(1, math.ceil(at_once / scale.concurrent_requests)), scale.max_replicas)
-    running = max(busy, scale.min_replicas)
+    scale, rates = settings.scale, prices.container_apps
     memory = scale.memory_gib * rates.gib_second
     active = scale.cpu * rates.vcpu_second_active + memory
     idle = scale.cpu * rates.vcpu_second_idle + memory
     # Azure charges what is above the minimum as active, and the rest so only while there is something to do.
+    working, quiet = _count_replica_seconds(settings, prices, people)
+    return active * working + idle * quiet
+
+
+def _count_replica_seconds(settings: Settings, prices: PriceList, people: int) -> tuple[float, float]:
+    """Replicas times seconds of a month, in working hours and out of them."""
+    scale, person = settings.scale, prices.person
+    if not people:
+        return 0, scale.min_replicas * _HOURS_A_MONTH * 3600
+    at_once = people * person.busy_share
+    busy = min(max(1, math.ceil(at_once / scale.concurrent_requests)), scale.max_replicas)
     working = person.hours * 3600
     quiet = _HOURS_A_MONTH * 3600 - working
-    if not people:
-        return scale.min_replicas * idle * (working + quiet)
-    return running * active * working + scale.min_replicas * idle * quiet
+    return max(busy, scale.min_replicas) * working, scale.min_replicas * quiet
 
 
-def _price_logs(settings: Settings, prices: PriceList, requests: float) -> float:
-    gigabytes = requests * prices.person.log_bytes_a_request / 1e9
+def _price_logs(settings: Settings, prices: PriceList, requests: float, people: int) -> float:
+    probes = sum(_count_replica_seconds(settings, prices, people)) * PROBES_A_SECOND
+    gigabytes = (requests * prices.person.log_bytes_a_request + probes * prices.log_bytes_a_probe) / 1e9
     extra = max(0, settings.observability.log_retention_days - _FREE_RETENTION_DAYS) / _DAYS_A_MONTH
     return gigabytes * (prices.logs.ingested_gb + extra * prices.logs.retained_gb_month)
 
@@ -184,7 +193,8 @@ def _price_logs(settings: Settings, prices: PriceList, requests: float) -> float
 def _price_alerts(settings: Settings, prices: PriceList) -> float:
     if not settings.observability.alerts:
         return 0
-    return LOG_ALERTS * prices.alerts.log_rule_month + METRIC_ALERTS * prices.alerts.metric_rule_month
+    from_logs = LOG_ALERTS if settings.scale.min_replicas else LOG_ALERTS - 1
+    return from_logs * prices.alerts.log_rule_month + METRIC_ALERTS * prices.alerts.metric_rule_month
 
 
 def _price_switches(settings: Settings, prices: PriceList) -> float:

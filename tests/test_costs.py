@@ -14,6 +14,7 @@ from aigateway.costs import (
     LOG_ALERTS,
     METRIC_ALERTS,
     PRICES_PATH,
+    PROBES_A_SECOND,
     PriceList,
     estimate_cost,
     load_prices,
@@ -37,7 +38,7 @@ def make(**changes: Any) -> Settings:
 
 def test_an_idle_environment_that_scales_to_zero_costs_its_alerts_alone(prices: PriceList) -> None:
     cost = estimate_cost(make(), prices, 0)
-    assert cost.gateway == cost.alerts == 9 * 0.50 + 2 * 0.10
+    assert cost.gateway == cost.alerts == 9 * 0.50 + 1 * 0.10
     assert cost.tokens == 0
     assert estimate_cost(make(observability={"alerts": False}), prices, 0).gateway == 0
 
@@ -45,13 +46,16 @@ def test_an_idle_environment_that_scales_to_zero_costs_its_alerts_alone(prices: 
 def test_a_replica_that_always_runs_costs_its_idle_price_day_and_night(prices: PriceList) -> None:
     cost = estimate_cost(make(scale={"min_replicas": 1}), prices, 0)
     assert cost.replicas == pytest.approx(730 * 3600 * (1 * 0.000003 + 2 * 0.000003))
+    assert cost.logs == pytest.approx(730 * 3600 * 0.25 * 1000 / 1e9 * 2.30)
+    assert cost.alerts == pytest.approx(10 * 0.50 + 1 * 0.10)
 
 
 def test_a_person_costs_the_active_price_while_working(prices: PriceList) -> None:
     cost = estimate_cost(make(), prices, 1)
     assert cost.replicas == pytest.approx(168 * 3600 * (1 * 0.000024 + 2 * 0.000003))
     assert cost.requests == pytest.approx(168 * 60 * 0.40 / 1e6)
-    assert cost.logs == pytest.approx(168 * 60 * 2000 / 1e9 * 2.30)
+    probes = 168 * 3600 * 0.25
+    assert cost.logs == pytest.approx((168 * 60 * 2000 + probes * 1000) / 1e9 * 2.30)
     input_price = 0.8 * 0.175 + 0.2 * 1.75
     assert cost.tokens == pytest.approx(168 * 60 * (0.03 * input_price + 0.0008 * 14) + 21 * 0.2 * 0.143)
 
@@ -87,11 +91,18 @@ def test_nothing_is_cheaper_with_more_people_or_replicas(people: int, least: int
 
 def test_as_many_alerts_are_counted_as_terraform_makes() -> None:
     text = (ROOT / "infra/modules/aigateway_aca/alerts.tf").read_text()
-    logs, metrics = text.split("metric_alerts = {")
-    names = re.compile(r"^    [a-z-]+ = \{", re.MULTILINE)
-    assert len(names.findall(logs)) == LOG_ALERTS
-    assert len(names.findall(metrics.split("\n}\n")[0])) == METRIC_ALERTS
+    assert len(re.findall(r"^    [a-z-]+ = \{", text, re.MULTILINE)) == LOG_ALERTS
+    assert text.count("wanted = var.scale.min_replicas > 0") == 1
+    assert text.count('resource "azurerm_monitor_metric_alert"') == METRIC_ALERTS
     assert 'evaluation_frequency = "PT15M"' in text
+
+
+def test_as_many_probes_are_counted_as_envoy_is_asked() -> None:
+    text = (ROOT / "infra/modules/aigateway_aca/app.tf").read_text()
+    probes = re.findall(r"(?:liveness|readiness)_probe \{\n((?: {8}.*\n)+)", text)
+    logged = [probe for probe in probes if '"/healthz"' in probe]
+    seconds = [int(re.search(r"interval_seconds += (\d+)", probe)[1]) for probe in logged]
+    assert sum(1 / each for each in seconds) == pytest.approx(PROBES_A_SECOND)
 
 
 def test_the_page_has_each_environment_idle_and_with_1_and_20_people(prices: PriceList) -> None:

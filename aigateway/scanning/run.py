@@ -26,7 +26,7 @@ from aigateway.names import Names
 from aigateway.scanning.checkout import CANARY, copy_checkout, drop_secret_names
 from aigateway.scanning.checkov import ensure_checkov
 from aigateway.scanning.plans import prepare_plan
-from aigateway.scanning.results import Finding, ScanResult, Verdict, locate_results
+from aigateway.scanning.results import RESULT_FILE, Finding, ScanResult, Verdict, locate_results
 from aigateway.secret_values import list_secret_names
 from aigateway.settings.loading import list_environments, load_environment
 from aigateway.settings.model import Settings
@@ -90,12 +90,15 @@ class Report:
 def scan(root: Path, environments: Sequence[str], plan: Path | None, console: Console) -> list[ScanResult]:
     """Scan each environment, and write its results to build/scan/ENV.
 
-    Raises ScanError when something could not be scanned: nothing is written then, and nothing has passed.
+    Raises ScanError when something could not be scanned: no result is there then, and nothing has passed.
     """
     started = time.monotonic()
     orders = [Order(root, load_environment(root, name), plan) for name in environments]
     if plan is not None and len(orders) != 1:
         raise ScanError("a plan is of one environment; name it: aigateway scan ENV --plan FILE")
+    # Evidence reads the last result: that of an earlier scan must not stand in for one that breaks.
+    for order in orders:
+        (order.folder / RESULT_FILE).unlink(missing_ok=True)
     program = ensure_checkov(console) / "bin" / "checkov"
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
         shared = pool.submit(_scan_checkout, program, orders)

@@ -638,7 +638,8 @@ class Observability(Group):
     application_insights: bool = Field(default=False, description="whether Application Insights is made too")
     alerts: bool = Field(default=True, description="whether alerts are made; each costs a little every month")
     alert_emails: Annotated[tuple[EmailAddress, ...], Field(strict=False)] = Field(
-        default=(), description="who gets the alerts, and is told of the budget"
+        default=(),
+        description="who gets the alerts, and is told of the budget; none: the subscription's owners",
     )
     latency: LatencyAlert = Field(default=LatencyAlert(), description="answers that are too slow")
     monthly_budget: float | None = Field(

@@ -38,6 +38,7 @@ READY = """readiness_probe {
   port = 1
 }
 """
+ENVIRONMENT_ID = '"/subscriptions/s/resourceGroups/g/providers/Microsoft.App/managedEnvironments/e"'
 CATEGORIES = ("ContainerAppConsoleLogs", "ContainerAppHTTPLogs", "ContainerAppSystemLogs")
 
 
@@ -66,10 +67,9 @@ def variable(name: str, value: str) -> str:
     return container(f'env {{\n name = "{name}"\n value = "{value}"\n}}')
 
 
-def setting(*categories: str) -> str:
+def setting(*categories: str, target: str = "azurerm_container_app_environment.gateway.id") -> str:
     logs = "\n".join(f'enabled_log {{\n category = "{category}"\n}}' for category in categories)
-    target = "target_resource_id = azurerm_container_app_environment.gateway.id"
-    return resource("azurerm_monitor_diagnostic_setting", f"{target}\n{logs}")
+    return resource("azurerm_monitor_diagnostic_setting", f"target_resource_id = {target}\n{logs}")
 
 
 def vault(body: str) -> str:
@@ -126,7 +126,13 @@ FIXTURES = {
         )
     ],
     "AIGATEWAY_DIAGNOSTIC_CATEGORIES": [
-        Fixture(setting(*CATEGORIES[1:]), "enabled_log has no ContainerAppConsoleLogs", setting(*CATEGORIES))
+        Fixture(setting(*CATEGORIES[1:]), "enabled_log has no ContainerAppConsoleLogs", setting(*CATEGORIES)),
+        # A plan of what is deployed already has the environment's id, and no reference.
+        Fixture(
+            setting(*CATEGORIES[:2], target=ENVIRONMENT_ID),
+            "enabled_log has no ContainerAppSystemLogs",
+            setting(*CATEGORIES, target=ENVIRONMENT_ID),
+        ),
     ],
     "AIGATEWAY_PROBES": [
         Fixture(container(READY), "container envoy has no startup_probe", container(PROBES + READY)),

@@ -16,7 +16,7 @@ from aigateway.errors import ScanError
 from aigateway.scanning import run
 from aigateway.scanning.checkov import ensure_checkov
 from aigateway.scanning.plans import prepare_plan
-from aigateway.scanning.results import Finding, ScanResult, tabulate
+from aigateway.scanning.results import RESULT_FILE, Finding, ScanResult, locate_results, tabulate
 from aigateway.scanning.run import Order, read_report, run_checkov
 from aigateway.settings.loading import load_environment
 
@@ -89,6 +89,20 @@ def test_a_file_that_is_no_terraform_is_no_pass(order: Order, tmp_path: Path) ->
     options = ("--directory", str(tmp_path / "infra" / "env" / "dev"), "--framework", "terraform")
     with pytest.raises(ScanError, match=r"app\.tf"):
         run_checkov(program, order, options, tmp_path)
+
+
+def test_a_scan_that_breaks_leaves_no_earlier_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def break_down(_: Console) -> Path:
+        raise ScanError("no checkov")
+
+    monkeypatch.setattr(run, "ensure_checkov", break_down)
+    shutil.copytree(ROOT / "infra" / "env", tmp_path / "infra" / "env")
+    earlier = locate_results(tmp_path, "dev") / RESULT_FILE
+    earlier.parent.mkdir(parents=True)
+    earlier.write_text("{}")
+    with pytest.raises(ScanError):
+        run.scan(tmp_path, ["dev"], None, Console(stderr=True))
+    assert not earlier.exists()
 
 
 def test_a_policy_that_found_nothing_to_judge_is_no_pass(order: Order) -> None:

@@ -39,6 +39,24 @@ def test_what_is_tried_apart_is_the_modules_own() -> None:
         assert (ROOT / MODULE / "tests" / "inputs" / name).samefile(ROOT / MODULE / name)
 
 
+def test_the_app_comes_after_all_by_which_it_reads_its_secrets(module: Terraform) -> None:
+    """It reads them while it is made: identity, role, wait, app; and the private way to the vault before it."""
+    edges = re.findall(r'"(\S+)" -> "(\S+)";', module.run("graph").stdout)
+    after: dict[str, set[str]] = {}
+    for later, earlier in edges:
+        after.setdefault(later, set()).add(earlier)
+    assert after["azurerm_container_app.gateway"] >= {
+        "terraform_data.role_holds",
+        "azurerm_key_vault_secret.gateway",
+        "azurerm_private_endpoint.vault",
+        "azurerm_private_dns_zone_virtual_network_link.vault",
+    }
+    assert "azurerm_role_assignment.read_secrets" in after["terraform_data.role_holds"]
+    # The graph leaves out what follows from the rest: the role's identity is the vault's tenant's too.
+    assert "azurerm_key_vault.gateway" in after["azurerm_role_assignment.read_secrets"]
+    assert "azurerm_user_assigned_identity.gateway" in after["azurerm_key_vault.gateway"]
+
+
 def test_every_validation_has_a_refusal() -> None:
     variables = re.split(r"^variable ", _read("variables.tf"), flags=re.MULTILINE)[1:]
     rules = {text.split('"')[1]: text.count("\n  validation {") for text in variables}

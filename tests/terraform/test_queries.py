@@ -104,7 +104,7 @@ def test_an_alert_measures_a_number_that_its_query_has(answers: Answers, module:
         for address, after in done.find_plan("prod").items()
         if ".azurerm_monitor_scheduled_query_rules_alert_v2." in f".{address}"
     }
-    assert len(alerts) == 9
+    assert len(alerts) == 10
     files = {text.strip(): name for name, text in TEXTS.items()}
     for address, criteria in alerts.items():
         columns = answers[files[criteria["query"]]]["columns"]

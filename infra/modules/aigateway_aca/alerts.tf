@@ -46,6 +46,17 @@ locals {
       column      = "Requests"
       threshold   = 0
     }
+    # Not the metric Replicas: it counts those that start and fail as well, and says nothing where there is none.
+    not-ready = {
+      query       = "not_ready"
+      description = "For a quarter of an hour no replica was ready, where there should always be ${var.scale.min_replicas}; or no log comes."
+      severity    = 1
+      column      = "Answers"
+      operator    = "LessThan"
+      threshold   = 1
+      # With a minimum of 0, none is nothing unusual.
+      wanted = var.scale.min_replicas > 0
+    }
     # The objective is 99 % of a month: 1 of 100 may fail. At these rates 2 % of that are used up in an hour, 5 % in six
     # (sre.google/workbook/alerting-on-slos, where the short windows are 5 and 30 minutes; logs come minutes late here).
     objective-fast = {
@@ -70,26 +81,8 @@ locals {
       severity    = 1
       column      = "Events"
       threshold   = 0
-    }
-  }
-
-  metric_alerts = {
-    restarts = {
-      description = "A replica has been started again three times: its containers fail."
-      severity    = 2
-      metric      = "RestartCount"
-      operator    = "GreaterThan"
-      threshold   = 2
-      wanted      = true
-    }
-    replicas = {
-      description = "No replica runs, where there should always be ${var.scale.min_replicas}."
-      severity    = 1
-      metric      = "Replicas"
-      operator    = "LessThan"
-      threshold   = 1
-      # With a minimum of 0, none is nothing unusual.
-      wanted = var.scale.min_replicas > 0
+      # It is said once a day, and comes late.
+      look_back = "PT1H"
     }
   }
 }
@@ -108,10 +101,21 @@ resource "azurerm_monitor_action_group" "gateway" {
       use_common_alert_schema = true
     }
   }
+
+  # Where nobody is named, who owns the subscription: an alert that nobody is told of is none.
+  dynamic "arm_role_receiver" {
+    for_each = length(var.observability.alert_emails) == 0 ? ["owners"] : []
+    content {
+      name = arm_role_receiver.value
+      # Owner, the same everywhere (learn.microsoft.com/azure/role-based-access-control/built-in-roles).
+      role_id                 = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
+      use_common_alert_schema = true
+    }
+  }
 }
 
 resource "azurerm_monitor_scheduled_query_rules_alert_v2" "gateway" {
-  for_each = { for name, alert in local.log_alerts : name => alert if var.observability.alerts }
+  for_each = { for name, alert in local.log_alerts : name => alert if var.observability.alerts && lookup(alert, "wanted", true) }
 
   name                = "${var.names.container_app}-${each.key}"
   resource_group_name = azurerm_resource_group.gateway.name
@@ -132,7 +136,7 @@ resource "azurerm_monitor_scheduled_query_rules_alert_v2" "gateway" {
     query                   = trimspace(file("${path.module}/queries/alerts/${each.value.query}.kql"))
     time_aggregation_method = "Maximum"
     metric_measure_column   = each.value.column
-    operator                = "GreaterThan"
+    operator                = lookup(each.value, "operator", "GreaterThan")
     threshold               = each.value.threshold
 
     dynamic "dimension" {
@@ -155,24 +159,26 @@ resource "azurerm_monitor_scheduled_query_rules_alert_v2" "gateway" {
   }
 }
 
-resource "azurerm_monitor_metric_alert" "gateway" {
-  for_each = { for name, alert in local.metric_alerts : name => alert if var.observability.alerts && alert.wanted }
+resource "azurerm_monitor_metric_alert" "restarts" {
+  count = var.observability.alerts ? 1 : 0
 
-  name                = "${var.names.container_app}-${each.key}"
+  name                = "${var.names.container_app}-restarts"
   resource_group_name = azurerm_resource_group.gateway.name
   scopes              = [azurerm_container_app.gateway.id]
-  description         = each.value.description
-  severity            = each.value.severity
+  description         = "A replica has been started again three times since it was made: its containers fail."
+  severity            = 2
   frequency           = "PT5M"
   window_size         = "PT5M"
   tags                = local.tags
 
+  # The metric counts from the replica's beginning (github.com/microsoft/azure-container-apps/issues/467), so the alert
+  # stands until that replica is gone.
   criteria {
     metric_namespace = "Microsoft.App/containerapps"
-    metric_name      = each.value.metric
+    metric_name      = "RestartCount"
     aggregation      = "Maximum"
-    operator         = each.value.operator
-    threshold        = each.value.threshold
+    operator         = "GreaterThan"
+    threshold        = 2
   }
 
   action {

@@ -19,6 +19,12 @@ resource "azurerm_container_app_environment" "gateway" {
     name                  = "Consumption"
     workload_profile_type = "Consumption"
   }
+
+  lifecycle {
+    # In a network Azure makes this group and names it; azurerm would then make the environment anew with each apply
+    # (github.com/hashicorp/terraform-provider-azurerm/issues/28727).
+    ignore_changes = [infrastructure_resource_group_name]
+  }
 }
 
 resource "azurerm_container_app" "gateway" {
@@ -174,7 +180,12 @@ resource "azurerm_container_app" "gateway" {
     }
   }
 
-  depends_on = [terraform_data.role_holds]
+  # The vault that is private is found, and reached, by its endpoint alone.
+  depends_on = [
+    terraform_data.role_holds,
+    azurerm_private_endpoint.vault,
+    azurerm_private_dns_zone_virtual_network_link.vault,
+  ]
 
   lifecycle {
     precondition {

@@ -126,6 +126,20 @@ resource "azurerm_cdn_frontdoor_firewall_policy" "gateway" {
     type    = "Microsoft_BotManagerRuleSet"
     version = "1.1"
     action  = "Block"
+
+    # Assistants and SDKs are bots by what they call themselves: those rules tell of them, and let them in
+    # (learn.microsoft.com/azure/web-application-firewall/afds/waf-front-door-drs#bot300).
+    override {
+      rule_group_name = "UnknownBots"
+      dynamic "rule" {
+        for_each = ["Bot300100", "Bot300300", "Bot300700"]
+        content {
+          rule_id = rule.value
+          enabled = true
+          action  = "Log"
+        }
+      }
+    }
   }
 }
 

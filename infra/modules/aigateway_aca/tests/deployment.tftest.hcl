@@ -191,15 +191,19 @@ run "first_apply" {
       "server-errors", "rate-limits", "latency-responses", "latency-embeddings", "upstream-failures", "no-replica",
       "objective-fast", "objective-slow", "daily-cap",
     ])
-    error_message = "Each alert from the logs is there."
+    error_message = "Each alert from the logs is there; with no replica that always runs, none is nothing to be told of."
   }
   assert {
     condition     = azurerm_monitor_scheduled_query_rules_alert_v2.gateway["objective-fast"].window_duration == "PT1H" && azurerm_monitor_scheduled_query_rules_alert_v2.gateway["objective-slow"].window_duration == "PT6H"
     error_message = "The burn rates look back as far as their queries do."
   }
   assert {
-    condition     = keys(azurerm_monitor_metric_alert.gateway) == ["restarts"]
-    error_message = "With no replica that always runs, none is nothing to be told of."
+    condition     = azurerm_monitor_metric_alert.restarts[0].criteria[0].metric_name == "RestartCount"
+    error_message = "Containers that fail again and again are told of."
+  }
+  assert {
+    condition     = length(var.observability.alert_emails) == 0 && azurerm_monitor_action_group.gateway.arm_role_receiver[*].role_id == tolist(["8e3af657-a8ff-443c-a75c-2fe8c4bcb635"])
+    error_message = "Where nobody is named, the subscription's owners are told."
   }
 
   assert {

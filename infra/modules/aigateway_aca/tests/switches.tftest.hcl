@@ -49,7 +49,7 @@ run "all_off" {
       length(azurerm_private_dns_zone.vault) == 0,
       length(azurerm_application_insights.gateway) == 0,
       length(azurerm_monitor_scheduled_query_rules_alert_v2.gateway) == 0,
-      length(azurerm_monitor_metric_alert.gateway) == 0,
+      length(azurerm_monitor_metric_alert.restarts) == 0,
       length(azurerm_consumption_budget_resource_group.gateway) == 0,
       azurerm_log_analytics_workspace.gateway.daily_quota_gb == -1,
       azurerm_key_vault.gateway.network_acls[0].default_action == "Allow",
@@ -80,11 +80,14 @@ run "watched" {
     error_message = "The ingress lets these addresses in, and no other."
   }
   assert {
-    condition     = keys(azurerm_monitor_metric_alert.gateway) == ["replicas", "restarts"]
+    condition = [
+      azurerm_monitor_scheduled_query_rules_alert_v2.gateway["not-ready"].criteria[0].operator,
+      tostring(azurerm_monitor_scheduled_query_rules_alert_v2.gateway["not-ready"].criteria[0].threshold),
+    ] == ["LessThan", "1"]
     error_message = "The absence of a replica that always runs is told."
   }
   assert {
-    condition     = toset(azurerm_monitor_action_group.gateway.email_receiver[*].email_address) == toset(["team@contoso.com", "on-call@contoso.com"])
+    condition     = toset(azurerm_monitor_action_group.gateway.email_receiver[*].email_address) == toset(["team@contoso.com", "on-call@contoso.com"]) && length(azurerm_monitor_action_group.gateway.arm_role_receiver) == 0
     error_message = "Both are told."
   }
   assert {
@@ -155,6 +158,10 @@ run "front_door_and_private_vault" {
       azurerm_cdn_frontdoor_security_policy.gateway[0].security_policies[0].firewall[0].association[0].domain[0].cdn_frontdoor_domain_id == azurerm_cdn_frontdoor_endpoint.gateway[0].id,
     ])
     error_message = "The firewall refuses, and leaves bodies alone: they are source code."
+  }
+  assert {
+    condition     = [for rule in azurerm_cdn_frontdoor_firewall_policy.gateway[0].managed_rule[1].override[0].rule : "${rule.rule_id} ${rule.action}"] == ["Bot300100 Log", "Bot300300 Log", "Bot300700 Log"]
+    error_message = "An SDK, whatever it calls itself, is no bot to be kept out."
   }
   assert {
     condition     = [for rule in azurerm_cdn_frontdoor_firewall_policy.gateway[0].custom_rule : "${rule.type} ${rule.match_condition[0].match_variable}"] == ["MatchRule SocketAddr", "RateLimitRule SocketAddr"]
