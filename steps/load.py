@@ -261,7 +261,9 @@ def _(control: LocalControl, marker: str) -> None:
     # A time would not say it: Azure has held the flood for a while when somebody else comes.
     flooding = control.azure.requests(marker=mark_flood(marker))
     assert flooding
-    assert all(request.duration is None for request in flooding), "Azure had done with some of the flood before"
+    assert all(request.duration is None for request in flooding), (
+        "Azure had done with some of the flood before"
+    )
 
 
 @then(parsers.parse("every request is answered within {seconds:d} seconds"))
