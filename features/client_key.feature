@@ -85,6 +85,30 @@ Feature: Client keys
       Then the request is refused with status 426 in OpenAI's error shape
 
     @local @deployed @NFR1
+    Scenario Outline: A WebSocket at <path>
+      When a client with a valid key asks for a WebSocket at <path>
+      Then the request is refused with status 426 in OpenAI's error shape
+
+      Examples:
+        | path                 |
+        | /v1/chat/completions |
+        | /v1/embeddings       |
+        | /v1/models           |
+        | /v1/responses/resp_1 |
+        | /v1/realtime         |
+        | /healthz             |
+
+    @local @deployed @NFR1
+    Scenario Outline: A WebSocket at <path> for a stranger
+      When a stranger asks for a WebSocket at <path>
+      Then the request is refused with status 401 in OpenAI's error shape
+
+      Examples:
+        | path          |
+        | /v1/responses |
+        | /healthz      |
+
+    @local @deployed @NFR1
     Scenario: The health path needs no key
       When a probe asks whether the gateway is healthy
       Then the request is served

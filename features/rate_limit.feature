@@ -1,6 +1,8 @@
 @FR5 @NFR4
 Feature: Rate limit
-  An indexing storm, or a client gone wild, costs neither Azure's quota nor other people's time.
+  An indexing storm, or a client gone wild, costs neither Azure's quota nor other people's time. A limit says how many
+  requests may come, at once and each minute. A place is what a request holds while Azure works on it; whoever finds
+  all places taken waits in the queue.
 
   Rule: A flood is refused at once, and Azure never sees more than the limit
 

@@ -67,16 +67,31 @@ def _(gateway: Gateway, target: Target, marker: str, credential: str) -> Outcome
 # --- routes
 
 
+_UPGRADE = (
+    ("Connection", "Upgrade"),
+    ("Upgrade", "websocket"),
+    ("Sec-WebSocket-Version", "13"),
+    ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+)
+
+
 @when("a client with a valid key asks for a WebSocket", target_fixture="outcome")
 def _(gateway: Gateway) -> Outcome:
-    headers = [
-        ("Authorization", f"Bearer {gateway.key}"),
-        ("Connection", "Upgrade"),
-        ("Upgrade", "websocket"),
-        ("Sec-WebSocket-Version", "13"),
-        ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
-    ]
-    return request(gateway, "GET", "/v1/responses", headers)
+    return _ask_for_websocket(gateway, "/v1/responses")
+
+
+@when(parsers.parse("a client with a valid key asks for a WebSocket at {path}"), target_fixture="outcome")
+def _(gateway: Gateway, path: str) -> Outcome:
+    return _ask_for_websocket(gateway, path)
+
+
+def _ask_for_websocket(gateway: Gateway, path: str) -> Outcome:
+    return request(gateway, "GET", path, [("Authorization", f"Bearer {gateway.key}"), *_UPGRADE])
+
+
+@when(parsers.parse("a stranger asks for a WebSocket at {path}"), target_fixture="outcome")
+def _(gateway: Gateway, path: str) -> Outcome:
+    return request(gateway, "GET", path, _UPGRADE)
 
 
 @when("a probe asks whether the gateway is healthy", target_fixture="outcome")

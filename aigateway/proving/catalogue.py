@@ -137,6 +137,15 @@ def _resolve(
             yield rows[example]
 
 
+def index_by_scenario(sabotages: Iterable[Sabotage]) -> dict[ScenarioKey, tuple[str, ...]]:
+    """The titles of the sabotages that turn each scenario red."""
+    titles: dict[ScenarioKey, list[str]] = {}
+    for sabotage in sabotages:
+        for key in sabotage.turns_red:
+            titles.setdefault(key, []).append(sabotage.title)
+    return {key: tuple(found) for key, found in titles.items()}
+
+
 def find_unproven(
     scenarios: Iterable[WrittenScenario], sabotages: Iterable[Sabotage]
 ) -> tuple[WrittenScenario, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -13,6 +13,7 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from aigateway.acceptance.features import ScenarioKey
 from aigateway.acceptance.findings import Findings
 from aigateway.acceptance.requirements import REQUIREMENTS, Requirement
 from aigateway.reporting import wording
@@ -50,9 +51,9 @@ class Inline:
     hash: str
 
 
-def render_page(findings: Findings) -> str:
-    """The page as HTML."""
-    stories = tell_stories(findings)
+def render_page(findings: Findings, sabotages: Mapping[ScenarioKey, tuple[str, ...]] = {}) -> str:
+    """The page as HTML; `sabotages` are titles, by the scenario that they turn red."""
+    stories = tell_stories(findings, sabotages)
     exchanges = sum(len(record.exchanges) + record.more_exchanges for record in findings.records.values())
     faults = sum(len(record.injections) + record.more_injections for record in findings.records.values())
     return _load_template().render(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
+from aigateway.acceptance.features import ScenarioKey
 from aigateway.acceptance.findings import Findings
 from aigateway.acceptance.records import Excerpt, Exchange, Injection, Record, Step
 from aigateway.acceptance.results import ScenarioResult
@@ -42,7 +43,7 @@ class Scene:
 
 @dataclass(frozen=True)
 class Story:
-    """A scenario as the page tells it; `anchor` is its place there."""
+    """A scenario as the page tells it; `anchor` is its place there, `sabotages` are titles of what turns it red."""
 
     anchor: str
     result: ScenarioResult
@@ -50,6 +51,7 @@ class Story:
     command: str
     record: Record | None
     scenes: tuple[Scene, ...]
+    sabotages: tuple[str, ...] = ()
 
     @property
     def description(self) -> str:
@@ -71,8 +73,8 @@ class Chapter:
         return sum(story.result.verdict == "passed" for story in self.stories)
 
 
-def tell_stories(findings: Findings) -> tuple[Story, ...]:
-    """Every scenario, in the order of the result."""
+def tell_stories(findings: Findings, sabotages: Mapping[ScenarioKey, tuple[str, ...]]) -> tuple[Story, ...]:
+    """Every scenario, in the order of the result; `sabotages` are titles, by the scenario that they turn red."""
     return tuple(
         Story(
             anchor=f"s{number}",
@@ -81,6 +83,7 @@ def tell_stories(findings: Findings) -> tuple[Story, ...]:
             command=findings.commands.get(scenario.id, ""),
             record=findings.records.get(scenario.id),
             scenes=tuple(_split(findings.records.get(scenario.id))),
+            sabotages=sabotages.get(ScenarioKey(scenario.scenario, scenario.example), ()),
         )
         for number, scenario in enumerate(findings.result.scenarios, start=1)
     )

@@ -267,11 +267,13 @@ def http_versions(config: EnvoyConfig, _settings: Settings) -> Iterator[Complain
 @rule(
     "EN017",
     "upgrades of other kinds, or a WebSocket that reaches LiteLLM",
-    reason="LiteLLM accepts a WebSocket on /v1/responses and then breaks it; after an upgrade no filter sees anything",
+    reason="LiteLLM accepts a WebSocket on /v1/responses and then breaks it, and on any other path the buffer filter "
+    "waits until the line has been idle too long, without a key on the health path; after an upgrade no filter sees "
+    "anything",
     source="measured with LiteLLM 1.106.2; www.envoyproxy.io/docs/envoy/v1.40.0/intro/arch_overview/http/upgrades",
 ).on_envoy
 def upgrades(config: EnvoyConfig, _settings: Settings) -> Iterator[Complaint]:
-    """An upgrade is let in only to be refused with 426, before the route of the same path."""
+    """An upgrade is let in only to be refused with 426, before any route that leads to LiteLLM."""
     for manager in config.managers:
         for index, upgrade in enumerate(manager.upgrade_configs):
             if upgrade.upgrade_type != "websocket":
@@ -282,10 +284,8 @@ def upgrades(config: EnvoyConfig, _settings: Settings) -> Iterator[Complaint]:
 def _judge_upgrade_order(manager: ConnectionManager) -> Iterator[Complaint]:
     if not manager.upgrade_configs:
         return
-    refused = set()
     for index, route in enumerate(manager.routes):
-        path = describe_match(route.match)
         if asks_for_upgrade(route.match) and route.direct_response:
-            refused.add(path)
-        elif route.route and path == "path /v1/responses" and path not in refused:
+            return
+        if route.route:
             yield label_route(index, route), "must come after the route that answers an upgrade with 426"

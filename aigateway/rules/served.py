@@ -54,7 +54,7 @@ SERVED: tuple[Served, ...] = (
         open=True,
         without=frozenset({"api_key_auth"}),
     ),
-    Served("path /v1/responses", status=426, upgrade=True, without=frozenset({"buffer", "transform"})),
+    Served("regex /.*", status=426, upgrade=True, without=frozenset({"buffer", "transform"})),
     _serve("path /v1/responses", "POST", "responses"),
     _serve("path /v1/v1/responses", "POST", "responses", rewrite="/v1/responses"),
     _serve("regex /v1/responses/[A-Za-z0-9_=-]+", "GET DELETE", "responses"),

@@ -9,7 +9,7 @@ import pytest
 from aigateway.acceptance.features import ScenarioKey, WrittenScenario, list_scenarios
 from aigateway.errors import AigatewayError
 from aigateway.launching.edits import apply_edits
-from aigateway.proving.catalogue import Sabotage, find_unproven, load_sabotages
+from aigateway.proving.catalogue import Sabotage, find_unproven, index_by_scenario, load_sabotages
 from aigateway.rendering.renderer import ENVOY, LITELLM, render_environment
 
 ROOT = Path(__file__).parents[2]
@@ -50,6 +50,10 @@ def test_a_sabotage_names_scenarios_and_rows_of_outlines(tmp_path: Path) -> None
     assert sabotage.turns_red == (HOUSE[0].key, HOUSE[1].key)
     assert not sabotage.changes_litellm
     assert find_unproven(HOUSE, (sabotage,)) == (HOUSE[2],)
+    assert index_by_scenario((sabotage, sabotage)) == {
+        HOUSE[0].key: ("The door is open",) * 2,
+        HOUSE[1].key: ("The door is open",) * 2,
+    }
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 import pytest
 from made_up import HOSTILE, NAMES, make_findings
 
+from aigateway.acceptance.features import ScenarioKey
 from aigateway.acceptance.findings import Findings
 from aigateway.acceptance.requirements import REQUIREMENTS
 from aigateway.reporting.page import render_page
@@ -98,6 +99,13 @@ def test_every_requirement_is_there_and_says_what_proves_it(elements: Elements) 
     assert "no scenario in this run" in elements.text
     cells = [link for link in elements.find("a") if link.get("class") == "failed" and link.get("title")]
     assert [cell["title"] for cell in cells] == [f"Answers: {HOSTILE}"] * 2
+
+
+def test_a_scenario_says_what_turns_it_red() -> None:
+    page = render_page(make_findings(), {ScenarioKey(NAMES[0]): ("Every key fits", HOSTILE)})
+    text = " ".join(Elements(page).text.split())
+    assert text.count("Turned red by") == 1
+    assert "Turned red by Every key fits, " + " ".join(HOSTILE.split()) in text
 
 
 def test_floods_and_faults_are_summed_up(elements: Elements) -> None:

@@ -372,7 +372,7 @@ ENVOY_CASES = [
         "path_with_escaped_slashes_action",
         put("HCM/path_with_escaped_slashes_action", "UNESCAPE_AND_FORWARD"),
     ),
-    envoy("EN017", "routes[responses]", swap("ROUTES", "@websocket", "@responses")),
+    envoy("EN017", "routes[health]", swap("ROUTES", "@websocket", "@health")),
     envoy("EN017", "upgrade_configs[1]", add("HCM/upgrade_configs", {"upgrade_type": "CONNECT"})),
     envoy(
         "EN020",
