@@ -114,7 +114,7 @@ def _stop(process: subprocess.Popen[str]) -> None:
 
 
 def _remember(said: tuple[str, ...], line: str) -> tuple[str, ...]:
-    """What tells why a command failed: the start of its own message, which a part's log may follow; else its last lines."""
+    """Why a command failed: the start of its own message, which a part's log may follow; else its last lines."""
     if line.startswith(_MESSAGE):
         return (line,)
     if said and said[0].startswith(_MESSAGE):
