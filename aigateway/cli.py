@@ -585,11 +585,11 @@ def drift(
     from aigateway.reporting.job_page import append_to_job_page
 
     root, settings = _load_current(environment)
-    result = read_tried(tried)
+    result, untried = read_tried(tried)
     changes = make_plan(root, settings, locate_plan(root, environment))
-    found = Drift(environment, changes, result, read_origin(os.environ).run_url)
+    found = Drift(environment, changes, result, read_origin(os.environ).run_url, untried)
     append_to_job_page(found.render_markdown())
-    output.print(f"{environment}: {changes.summary}", style="bold red" if found.found else "bold green")
+    output.print(found.summary, markup=False, style="bold red" if found.found else "bold green")
     if issue:
         output.print(tell(found, find_repository(root, os.environ, repository)), markup=False)
     sys.exit(1 if found.found else 0)

@@ -17,17 +17,28 @@ _RIGHT = "the permission issues: write"
 
 @dataclass(frozen=True)
 class Drift:
-    """What a plan of an environment that is deployed would change, and what came of trying it, if it was tried."""
+    """What a plan of an environment that is deployed would change, and what came of trying it, if it was tried.
+
+    `untried` says why it was not, where it was to be.
+    """
 
     environment: str
     changes: Changes
     tried: RunResult | None
     page: str = ""
+    untried: str = ""
 
     @property
     def found(self) -> bool:
         """Whether anything is not as it should be."""
-        return bool(self.changes.every) or (self.tried is not None and not self.tried.conformant)
+        failed = self.tried is not None and not self.tried.conformant
+        return bool(self.changes.every) or failed or bool(self.untried)
+
+    @property
+    def summary(self) -> str:
+        """In a line."""
+        tried = self.tried.summary if self.tried else self.untried
+        return f"{self.environment}: {self.changes.summary}{f'; {tried}' if tried else ''}"
 
     @property
     def title(self) -> str:
@@ -39,17 +50,27 @@ class Drift:
         parts = [self.changes.render_markdown(f"{self.environment}, planned anew")]
         if self.tried is not None:
             parts.append(f"## Tried: {self.tried.summary}\n")
+        elif self.untried:
+            parts.append(f"## Not tried: {self.untried}\n")
         if self.page:
             parts.append(f"\nFound by {self.page}\n")
         return "\n".join(parts)
 
 
-def read_tried(path: Path | None) -> RunResult | None:
-    """The result of a run of the features. Raises AigatewayError when the file is none."""
+def read_tried(path: Path | None) -> tuple[RunResult | None, str]:
+    """The result of a run of the features; or why there is none, which a gateway that is down has too.
+
+    Raises AigatewayError when the file is none.
+    """
     if path is None:
-        return None
+        return None, ""
     try:
-        return RunResult.model_validate_json(path.read_bytes())
+        return RunResult.model_validate_json(path.read_bytes()), ""
+    except FileNotFoundError:
+        return (
+            None,
+            f"`aigateway accept` left no {path}, so the gateway could not be tried; its output says why",
+        )
     except OSError as error:
         raise AigatewayError(f"{path}: cannot be read: {error.strerror}") from error
     except ValidationError as error:

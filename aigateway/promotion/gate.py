@@ -51,13 +51,15 @@ class Question:
     """May what this checkout has be deployed to `environment`?
 
     `settings` and `releases` are the checkout's, of this environment and of those that there is evidence of;
-    `scenarios` are the features as they are written; `repository` is OWNER/NAME, empty where nobody asks GitHub.
+    `rendered` are the digests of what the settings of this one render, by name of the file; `scenarios` are the
+    features as they are written; `repository` is OWNER/NAME, empty where nobody asks GitHub.
     """
 
     environment: EnvironmentName
     submissions: tuple[Submission, ...]
     settings: Mapping[EnvironmentName, Settings]
     releases: Mapping[EnvironmentName, Release]
+    rendered: Mapping[str, str]
     scenarios: tuple[WrittenScenario, ...]
     repository: str
     now: datetime
@@ -285,6 +287,10 @@ def _find_other_configs(case: _Case) -> Iterator[str]:
     for name in sorted({*ours.configs, *theirs}):
         if ours.configs.get(name) != theirs.get(name):
             yield f"{environment} ran another {name} than this checkout's"
+    # Of this environment's files nothing was tried: that they are like the others' is only true of what is rendered.
+    for name, digest in case.question.rendered.items():
+        if case.question.release.configs.get(name) != digest:
+            yield f"{case.question.environment}'s {name} is not what its settings render"
 
 
 def _find_other_images(case: _Case) -> Iterator[str]:
@@ -379,7 +385,7 @@ _CHECKS: tuple[tuple[Rule, _Check], ...] = (
     (
         Rule(
             "same configs",
-            "the environment before ran the files that this checkout has for it",
+            "the environment before ran the files that this checkout has for it, and this one's are as rendered",
             "run aigateway render, commit, and deploy that to the environment before first",
         ),
         _find_other_configs,

@@ -9,9 +9,11 @@ from pathlib import Path
 from aigateway.acceptance.features import list_scenarios
 from aigateway.errors import AigatewayError
 from aigateway.promotion.attestation import Runner, verify_attestation
+from aigateway.promotion.digests import hash_bytes
 from aigateway.promotion.gate import Question, Submission
 from aigateway.promotion.origin import find_repository, is_job
 from aigateway.promotion.release import describe_release, describe_sibling
+from aigateway.rendering.renderer import render_settings
 from aigateway.settings.loading import load_environment
 from aigateway.settings.values import ENVIRONMENTS
 
@@ -30,7 +32,7 @@ def put_question(
     """May what the checkout at `root` has be deployed to `environment`, seen the evidence at `paths`?
 
     `variables` are the environment's; without `run` GitHub is not asked, which a job must not do. Raises AigatewayError
-    when there is no environment before, or a file cannot be read.
+    when there is no environment before, or a file cannot be read or rendered.
     """
     here = load_environment(root, environment)
     before = ENVIRONMENTS[: ENVIRONMENTS.index(here.environment)]
@@ -45,6 +47,7 @@ def put_question(
     releases = {name: describe_sibling(root, release, one) for name, one in settings.items()}
     owner = find_repository(root, variables, repository) if run else ""
     contents = [(path, _read(path)) for path in paths]
+    texts = render_settings(root, here).texts
     return Question(
         environment=here.environment,
         submissions=tuple(
@@ -55,6 +58,7 @@ def put_question(
         ),
         settings={**settings, here.environment: here},
         releases={**releases, here.environment: release},
+        rendered={name: hash_bytes(text.encode()) for name, text in texts.items()},
         scenarios=list_scenarios(root),
         repository=owner,
         now=datetime.now(UTC),

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +27,8 @@ from aigateway.reporting.job_page import STEP_SUMMARY
 # Without -P or -I: the copy is where it is run, and comes before what is installed.
 _ENTRY = "from aigateway.cli import main; main()"
 _STOP_SECONDS = 60
-_LAST_LINES = 12
+_LINES = 12
+_MESSAGE = "error: "
 _JUDGED = (0, 1)
 
 _Result = TypeVar("_Result", bound=BaseModel)
@@ -77,7 +77,7 @@ class Copy:
         """
         # A job's page is for the comparison, not for the two runs.
         inherited = {name: value for name, value in os.environ.items() if name != STEP_SUMMARY}
-        last: deque[str] = deque(maxlen=_LAST_LINES)
+        said: tuple[str, ...] = ()
         with subprocess.Popen(
             command,
             cwd=self.root,
@@ -92,14 +92,14 @@ class Copy:
         ) as process:
             try:
                 for line in process.stderr or ():
-                    last.append(line.rstrip())
+                    said = _remember(said, line.rstrip())
                     self.console.print(f"  {line.rstrip()}", markup=False, style="dim")
                 process.wait()
             except BaseException:
                 _stop(process)
                 raise
         if process.returncode not in good:
-            raise AigatewayError(_explain(last))
+            raise AigatewayError("\n".join(said).removeprefix(_MESSAGE) or "it ended without a word")
 
 
 def _stop(process: subprocess.Popen[str]) -> None:
@@ -113,11 +113,13 @@ def _stop(process: subprocess.Popen[str]) -> None:
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def _explain(last: Sequence[str]) -> str:
-    """The command's own message, else its last lines."""
-    starts = [number for number, line in enumerate(last) if line.startswith("error: ")]
-    lines = list(last)[starts[-1] :] if starts else list(last)
-    return "\n".join(lines).removeprefix("error: ") or "it ended without a word"
+def _remember(said: tuple[str, ...], line: str) -> tuple[str, ...]:
+    """Why a command failed: the start of its own message, which a part's log may follow; else its last lines."""
+    if line.startswith(_MESSAGE):
+        return (line,)
+    if said and said[0].startswith(_MESSAGE):
+        return said if len(said) == _LINES else (*said, line)
+    return (*said, line)[-_LINES:]
 
 
 def _read(path: Path, kind: type[_Result]) -> _Result:

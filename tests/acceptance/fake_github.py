@@ -261,7 +261,7 @@ class _Runner:
             "success() || failure()": True,
             "inputs.before != ''": not self.failed and before != "",
             "inputs.before == ''": not self.failed and before == "",
-            "failure() && steps.apply.outcome != 'skipped'": self.failed
+            "(failure() || cancelled()) && steps.apply.outcome != 'skipped'": self.failed
             and self.outcomes.get("apply") != "skipped",
         }
         return known[condition]

@@ -146,14 +146,22 @@ def test_a_changed_file_is_refused(promoted: Promoted, tmp_path: Path) -> None:
 
 def test_a_changed_checkout_is_refused(promoted: Promoted) -> None:
     feature = promoted.machine.checkout / "features/tiny.feature"
-    text = feature.read_text()
-    feature.write_text(text + "\n  @deployed\n  Scenario: New\n    Given nothing wrong\n")
+    config = promoted.machine.checkout / "infra/env/staging/envoy.yaml"
+    texts = {path: path.read_text() for path in (feature, config)}
+    feature.write_text(texts[feature] + "\n  @deployed\n  Scenario: New\n    Given nothing wrong\n")
+    config.write_text(texts[config] + "# by hand\n")
     try:
         closed = promoted.gate()
     finally:
-        feature.write_text(text)
+        for path, text in texts.items():
+            path.write_text(text)
     assert closed.returncode == 1
-    for said in ("no commit", "is of other features and steps", "Tiny: New did not pass there"):
+    for said in (
+        "no commit",
+        "is of other features and steps",
+        "Tiny: New did not pass there",
+        "staging's envoy.yaml is not what its settings render",
+    ):
         assert said in closed.stdout
 
 

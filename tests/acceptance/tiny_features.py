@@ -73,10 +73,13 @@ def serve_gateway(handler: type[Handler] = Handler) -> Iterator[str]:
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        # A test that fails must not leave a thread for which Python would wait.
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 class Run:

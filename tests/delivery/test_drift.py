@@ -103,9 +103,22 @@ def test_what_drift_is(changes: Changes, tried: bool | None, found: bool) -> Non
     assert Drift("dev", changes, tried_result).found is found
 
 
-def test_that_it_could_not_be_tried_is_no_peace(tmp_path: Path) -> None:
-    with pytest.raises(AigatewayError, match="cannot be read"):
-        read_tried(tmp_path / "result.json")
+def test_a_gateway_that_could_not_be_tried_at_all_has_an_issue_too(
+    issues: Callable[[], dict[str, Any]], tmp_path: Path
+) -> None:
+    result_of_none, why = read_tried(tmp_path / "result.json")
+    assert result_of_none is None
+    down = Drift("dev", NOTHING, None, untried=why)
+    assert down.found
+    assert "could not be tried" in down.summary
+    tell(down, "pvc/gateway")
+    assert "## Not tried: `aigateway accept` left no " in issues()["1"]["body"]
+    assert read_tried(None) == (None, "")
+
+
+def test_what_is_no_result_is_refused(tmp_path: Path) -> None:
     (tmp_path / "result.json").write_text("{}")
     with pytest.raises(AigatewayError, match=r"is no result\.json"):
         read_tried(tmp_path / "result.json")
+    with pytest.raises(AigatewayError, match="cannot be read"):
+        read_tried(tmp_path)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,12 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 def read(path: Path) -> dict[Any, Any]:
     found: dict[Any, Any] = yaml.safe_load(path.read_text())
     return found
+
+
+def list_scripts(job: dict[str, Any], after: str = "") -> list[str]:
+    """What the steps of a job run, from the one after the step that runs `after`."""
+    scripts = [step["run"] for step in job["steps"] if "run" in step]
+    return scripts[scripts.index(after) + 1 :] if after else scripts
 
 
 def list_actions() -> set[str]:
@@ -41,6 +50,69 @@ def test_a_script_is_one_command_without_expressions_and_no_secret_is_kept(path:
         for step in job.get("steps", ()):
             assert "${{" not in step.get("run", "")
             assert "\n" not in step.get("run", "").strip(), "a workflow has no logic of its own"
+
+
+def test_what_waits_for_an_approval_keeps_nothing_from_dev() -> None:
+    workflow = read(ROOT / ".github/workflows/deploy.yml")
+    # A run that waits is one in progress, and would hold a group of the whole workflow.
+    assert "concurrency" not in workflow
+    for name, job in workflow["jobs"].items():
+        assert job["concurrency"] == {"group": f"deploy-{name}", "cancel-in-progress": False}
+
+
+#: Stands in for `aigateway upgrade --write`: changes a file, and leaves what the real one leaves.
+UPGRADE = """#!/bin/sh
+test -e ../nothing-new && exit 0
+echo 2 >version
+for side in present candidate; do
+  mkdir -p build/upgrade/1.2.3/$side/accept/dev
+  echo 'of a run' >build/upgrade/1.2.3/$side/accept/dev/summary.md
+done
+echo 'the comparison' >build/upgrade/1.2.3/summary.md
+"""
+PROPOSE = '#!/bin/sh\ntest -s "$1" || exit 0\ncat "$1" "$2" >../proposed\ntest $# = 2\n'
+
+
+@pytest.mark.parametrize("new", [True, False])
+def test_what_upgrade_yml_proposes_is_the_change_and_the_comparison(tmp_path: Path, new: bool) -> None:
+    """The real steps of both jobs, in two checkouts, with what the one leaves for the other."""
+    jobs = read(ROOT / ".github/workflows/upgrade.yml")["jobs"]
+    first, second = tmp_path / "first", tmp_path / "second"
+    for name, text in {".venv/bin/aigateway": UPGRADE, "scripts/propose": PROPOSE, "version": "1\n"}.items():
+        (first / name).parent.mkdir(parents=True, exist_ok=True)
+        (first / name).write_text(text)
+        (first / name).chmod(0o755)
+    git = ("git", "-c", "user.name=a", "-c", "user.email=a@b.test", "-C", first)
+    for command in (("init", "-q"), ("add", "-A"), ("commit", "-qm", "all")):
+        subprocess.run([*git, *command], check=True)
+    if not new:
+        (tmp_path / "nothing-new").touch()
+    shutil.copytree(first, second)
+
+    def run(scripts: list[str], folder: Path) -> None:
+        for script in scripts:
+            subprocess.run(
+                ["bash", "-e", "-c", script], cwd=folder, check=True, env={**os.environ, "VERSION": "x"}
+            )
+
+    run(list_scripts(jobs["try"], after="scripts/install"), first)
+    (upload,) = [step["with"] for step in jobs["try"]["steps"] if "upload-artifact" in step.get("uses", "")]
+    (download,) = [
+        step["with"] for step in jobs["propose"]["steps"] if "download-artifact" in step.get("uses", "")
+    ]
+    assert upload["name"] == download["name"]
+    for path in upload["path"].split():
+        source, target = first / path, second / download["path"] / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target)
+        elif source.exists():
+            shutil.copy(source, target)
+    run(list_scripts(jobs["propose"], after="gh auth setup-git"), second)
+    proposed = tmp_path / "proposed"
+    assert proposed.exists() == new
+    if new:
+        assert proposed.read_text().endswith("-1\n+2\nthe comparison\n")
 
 
 def test_once_an_action_is_pinned_by_its_commit_all_are_and_zizmor_sees_to_it() -> None:

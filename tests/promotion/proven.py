@@ -118,6 +118,7 @@ def ask(
         ),
         settings={name: settings_of(name) for name in before},
         releases={name: release_of(name) for name in before},
+        rendered=release_of(environment).configs,
         scenarios=scenarios(),
         repository=REPOSITORY,
         now=NOW,

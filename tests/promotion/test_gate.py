@@ -305,6 +305,13 @@ def test_images_without_digests_are_refused() -> None:
     assert refuse(DEV, releases=releases) == {"same images"}
 
 
+def test_files_that_the_settings_do_not_render_are_refused() -> None:
+    """Nobody tried this environment's own files, whatever is said of those of the one before."""
+    rendered = dict(release_of("staging").configs)
+    rendered["envoy.yaml"] = OTHER
+    assert refuse(DEV, rendered=rendered) == {"same configs"}
+
+
 def test_a_new_scenario_has_to_be_tried_first() -> None:
     question = ask(DEV, vouched={DEV})
     core = next(one for one in question.scenarios if "deployed" in one.tags and not one.slow)

@@ -53,6 +53,15 @@ def test_a_command_that_fails_is_told_in_its_own_words(tmp_path: Path) -> None:
         copy.run_aigateway("lint")
 
 
+def test_what_a_part_had_logged_does_not_push_the_message_out(tmp_path: Path) -> None:
+    copy = make_copy(
+        tmp_path, "sys.exit('error: not ready within 120 s\\n' + '\\n'.join(map('log {}'.format, range(50))))"
+    )
+    with pytest.raises(AigatewayError, match=r"^not ready within 120 s\nlog 0\n") as caught:
+        copy.run_aigateway("accept")
+    assert "log 49" not in str(caught.value)
+
+
 def test_a_command_that_ends_without_a_message_is_told_with_its_last_lines(tmp_path: Path) -> None:
     copy = make_copy(tmp_path, "sys.stderr.write('Traceback\\nKeyError\\n'); sys.exit(3)")
     with pytest.raises(AigatewayError, match=r"^Traceback\nKeyError$"):
