@@ -312,8 +312,6 @@ def rehearse_indexing(
     except KeyboardInterrupt:
         errors.print("stopped before anything was known", style="yellow")
         sys.exit(130)
-    if not count:
-        save(found, order.result_path)
     stopped = not count and (found.measured is None or found.measured.end == "stopped")
     if as_json:
         sys.stdout.write(found.model_dump_json(indent=2) + "\n")
@@ -321,8 +319,11 @@ def rehearse_indexing(
         for line in describe_rehearsal(found):
             output.print(line, markup=False)
         output.print(describe_verdict(found), style="bold green" if found.good or count else "bold red")
-        if not count:
-            output.print(str(order.result_path.relative_to(root)), style="dim")
+    if not count:
+        # After it was told: a full disk does not make it unknown.
+        save(found, order.result_path)
+    if not (count or as_json):
+        output.print(str(order.result_path.relative_to(root)), style="dim")
     sys.exit(130 if stopped else 0 if found.good or count else 1)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from aigateway.rehearsing.results import Count, Forecast, Need
+from aigateway.rehearsing.results import AzureQuota, Count, EdgeLimit, Forecast, Need
 from aigateway.rehearsing.roo import MOST_FAILED_SHARE, Batch
 
 #: The first minute is none like the others: bursts and Azure's window are still full.
@@ -18,11 +18,27 @@ SETTLING_SECONDS = 60.0
 _LEAST_STEADY_SECONDS = 60.0
 
 
-def predict(count: Count, ended: Sequence[Batch], seconds: float, back_off_seconds: float) -> Forecast:
+def find_floor(count: Count, limit: EdgeLimit, quota: AzureQuota | None) -> float:
+    """Seconds that the whole takes at least, whatever Roo does: the limits let no more through.
+
+    The edge gives its burst and then trickles; Azure gives its quota anew in each window of a minute.
+    """
+    requests = count.batches + 1  # the first tries the settings
+    floors = [60 * (requests - limit.burst) / limit.steady_requests_per_minute]
+    if quota:
+        floors.append(60 * (math.ceil(requests / quota.requests_per_minute) - 1))
+        floors.append(60 * (math.ceil(count.tokens / quota.tokens_per_minute) - 1))
+    return max(0.0, *floors)
+
+
+def predict(
+    count: Count, ended: Sequence[Batch], seconds: float, back_off_seconds: float, floor_seconds: float = 0
+) -> Forecast:
     """The whole indexing, of which the batches `ended` within `seconds`; each `Batch.ended` counts from the start.
 
     The shared back-off lasted `back_off_seconds` at the longest. The rest is reckoned with the rate of what ended after
-    the first minute; where less than another minute was seen, with that of all.
+    the first minute; where less than another minute was seen, with that of all. The whole never takes less than
+    `floor_seconds`.
     """
     failed = sum(batch.segments for batch in ended if not batch.vectors)
     left = count.segments - sum(batch.segments for batch in ended)
@@ -42,7 +58,7 @@ def predict(count: Count, ended: Sequence[Batch], seconds: float, back_off_secon
             failed_share=failed / count.segments,
             caution=f"no batch ended in the last {seconds - since:.0f} s; try a longer --at-most",
         )
-    rest = left / moved * (seconds - since)
+    rest = max(left / moved * (seconds - since), floor_seconds - seconds)
     failing = sum(batch.segments for batch in steady if not batch.vectors) / moved
     return _conclude(
         count,
@@ -75,7 +91,7 @@ def _conclude(count: Count, failed: float, forecast: Forecast, *, certain: bool 
 
 def _find_caution(*, settled: bool, seconds: float, back_off_seconds: float) -> str:
     if not settled:
-        return f"only {seconds:.0f} s were measured, the first burst included: it is likely to take longer"
+        return f"only {seconds:.0f} s were measured, the first burst included: it is likely to take longer than this"
     if back_off_seconds > (seconds - SETTLING_SECONDS) / 2:
         return (
             f"Roo held everything back for up to {back_off_seconds:.0f} s, long against what was measured: try a "

@@ -36,7 +36,8 @@ class Grammar:
         from tree_sitter import QueryCursor
 
         parser, query = _load(self)
-        return QueryCursor(query).captures(parser.parse(source).root_node).get("taken", [])
+        nodes = QueryCursor(query).captures(parser.parse(source).root_node).get("taken", [])
+        return sorted(nodes, key=lambda node: (node.start_byte, -node.end_byte))
 
 
 @cache

@@ -11,7 +11,7 @@ from aigateway.rehearsing.results import AzureQuota
 _TOKENS_FOR_A_REQUEST = 1000 / 6
 
 _FACTORS = {"": 1, "k": 1000, "m": 1_000_000}
-_QUOTA = re.compile(r"(\d{1,9})([km]?)(?:/(\d{1,9})([km]?))?", re.IGNORECASE)
+_QUOTA = re.compile(r"(\d{1,9})([km]?)(?:/(\d{1,9})([km]?))?", re.IGNORECASE | re.ASCII)
 
 
 def read_quota(text: str) -> AzureQuota:

@@ -26,7 +26,7 @@ from aigateway.launching.parts import PartReference, quote_log
 from aigateway.launching.session import catch_signals
 from aigateway.launching.stack import Stack, run_stack
 from aigateway.rehearsing.files import list_files
-from aigateway.rehearsing.forecast import predict, reckon_need
+from aigateway.rehearsing.forecast import find_floor, predict, reckon_need
 from aigateway.rehearsing.results import (
     AzureQuota,
     Count,
@@ -201,21 +201,18 @@ def rehearse(order: Order, rendering: Rendering, console: Console) -> Rehearsal:
     """
     settings = rendering.settings
     client = find_client(settings, order.client)
-    # What cannot be started needs no counting.
-    launcher = choose_launcher(order.launcher, settings, console)
     with catch_signals() as stopped:
         count, segments = read_folder(order.folder, console, stopped)
-        begun = _begin(order, settings, count)
-        with run_stack(order.root, rendering, launcher) as stack:
-            with console.status(f"starting the gateway ({launcher.name})"):
-                stack.wait_until_ready(give_up=stopped.is_set)
-            control = SimulatorControl(stack.simulator.control_url)
-            control.limit(_to_quota(order.quota))
-            if stopped.is_set():
-                return begun
-            return begun.model_copy(
-                update=_send(order, stack, client, segments, console, stopped, begun.count)
-            )
+    begun = _begin(order, settings, count)
+    # It may have to be installed, which an interrupt ends at once.
+    launcher = choose_launcher(order.launcher, settings, console)
+    with catch_signals() as stopped, run_stack(order.root, rendering, launcher) as stack:
+        with console.status(f"starting the gateway ({launcher.name})"):
+            stack.wait_until_ready(give_up=stopped.is_set)
+        if not stopped.is_set():
+            SimulatorControl(stack.simulator.control_url).limit(_to_quota(order.quota))
+            begun = begun.model_copy(update=_send(order, stack, client, segments, console, stopped, begun))
+    return begun
 
 
 def _to_quota(quota: AzureQuota | None) -> Quota | None:
@@ -231,7 +228,7 @@ def _send(
     segments: Sequence[str],
     console: Console,
     stopped: Event,
-    count: Count,
+    begun: Rehearsal,
 ) -> dict[str, Measured | Forecast]:
     """Send for a while, then ask all sides what they saw."""
     deadline = time.monotonic() + order.at_most * 60
@@ -256,7 +253,8 @@ def _send(
     edge = _read_refusals(stack.edge.reference, sending.traffic.statuses[429])
     azure = SimulatorControl(stack.simulator.control_url).tally("embeddings")
     measured = sending.sum_up(edge, azure)
-    return {"measured": measured, "forecast": sending.foretell(count)}
+    floor = find_floor(begun.count, begun.limit, begun.quota)
+    return {"measured": measured, "forecast": sending.foretell(begun.count, floor)}
 
 
 class Sending:
@@ -351,11 +349,11 @@ class Sending:
             problem=self.refusal or (failed[-1].error if failed else ""),
         )
 
-    def foretell(self, count: Count) -> Forecast:
-        """What follows for the whole."""
+    def foretell(self, count: Count, floor_seconds: float) -> Forecast:
+        """What follows for the whole, which cannot take less than `floor_seconds`."""
         if self.refusal:
             return Forecast(verdict="refused", basis="measured", seconds=None)
-        return predict(count, self.ended, self.seconds, self._longest_back_off)
+        return predict(count, self.ended, self.seconds, self._longest_back_off, floor_seconds)
 
 
 def _read_refusals(edge: PartReference, expected: int) -> Counter[str]:

@@ -22,8 +22,8 @@ MOST_CHARACTERS = 1150
 #: Roo does not leave less than this for the last segment of a text.
 _LEAST_REST = 200
 
-#: How a file is cut: by its grammar, its headings, by lines as Roo itself does or, `approximated`, by lines where Roo has
-#: a grammar; `nothing` where Roo takes nothing from it.
+#: How a file is cut: by its grammar, its headings, by lines as Roo does or, `approximated`, by lines where Roo has a
+#: grammar; `nothing` where Roo takes nothing from it.
 Way = Literal["grammar", "headings", "lines", "approximated", "nothing"]
 
 # shared/supported-extensions.ts

@@ -21,6 +21,9 @@ def describe_rehearsal(rehearsal: Rehearsal) -> Iterator[str]:
     if quota:
         tokens, requests = quota.tokens_per_minute, quota.requests_per_minute
         yield f"quota of the simulated Azure: {tokens:,} tokens and {requests:,} requests a minute"
+        usual = rehearsal.count.tokens // rehearsal.count.batches
+        if usual > tokens:
+            yield f"  less than one request of Roo's needs, which has about {usual:,} tokens: none can come through"
     else:
         yield "quota of the simulated Azure: none; --quota TPM/RPM sets that of your deployment"
     if rehearsal.measured:
@@ -88,7 +91,7 @@ def _describe_forecast(forecast: Forecast) -> Iterator[str]:
         yield (
             f"extrapolated, {_say_time(forecast.extrapolated_seconds)}: the rest at "
             f"{forecast.steady_batches_per_minute:.0f} batches a minute, as measured from "
-            f"{forecast.steady_from_seconds:.0f} s on"
+            f"{forecast.steady_from_seconds:.0f} s on, or as the limits allow"
         )
     if forecast.caution:
         yield f"  caution: {forecast.caution}"
