@@ -33,9 +33,10 @@ class Grammar:
 
     def find_definitions(self, source: bytes) -> list[Node]:
         """Every node that Roo would take for a definition, in order; those inside others as well."""
+        parser, query = _load(self)
+        # After that has seen to it that there is one.
         from tree_sitter import QueryCursor
 
-        parser, query = _load(self)
         nodes = QueryCursor(query).captures(parser.parse(source).root_node).get("taken", [])
         return sorted(nodes, key=lambda node: (node.start_byte, -node.end_byte))
 

@@ -195,6 +195,18 @@ def test_the_real_gateway_and_a_quota_that_is_too_small(tmp_path: Path) -> None:
     assert machine.find_leftovers() == []
 
 
+@pytest.mark.parametrize("package", ["pathspec", "tree_sitter", "tree_sitter_python"])
+def test_without_its_packages_it_says_how_to_install_them(
+    machine: Machine, tmp_path: Path, package: str
+) -> None:
+    (tmp_path / "hidden").mkdir()
+    (tmp_path / f"hidden/{package}.py").write_text("raise ImportError\n")
+    without = replace(machine, extra={"PYTHONPATH": str(tmp_path / "hidden")})
+    done = without.run("rehearse", write_project(machine), "--count")
+    assert done.returncode == 2
+    assert "pip install --editable '.[rehearse]'" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
