@@ -250,7 +250,7 @@ def _send(
             _Bars(bars, bars.add_task("indexing", total=len(segments), refused="")).show,
         )
         asyncio.run(sending.run(ask_whether_to_end))
-    edge = _read_refusals(stack.edge.reference, sending.traffic.statuses[429])
+    edge = read_refusals(stack.edge.reference, sending.traffic.statuses[429])
     azure = SimulatorControl(stack.simulator.control_url).tally("embeddings")
     measured = sending.sum_up(edge, azure)
     floor = find_floor(begun.count, begun.limit, begun.quota)
@@ -356,8 +356,8 @@ class Sending:
         return predict(count, self.ended, self.seconds, self._longest_back_off, floor_seconds)
 
 
-def _read_refusals(edge: PartReference, expected: int) -> Counter[str]:
-    """By whom: the 429 that the edge's log tells of, once it tells of as many as the client saw."""
+def read_refusals(edge: PartReference, expected: int) -> Counter[str]:
+    """Whose the 429 were that the edge's log tells of: `edge`, `azure` …; once it tells of as many as are expected."""
     found: Counter[str] = Counter()
 
     def is_complete() -> bool:

@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import PATIENCE_SECONDS, make_machine
 
 from aigateway.rehearsing.results import Rehearsal
 from aigateway.waiting import wait_until
 
 if TYPE_CHECKING:
+    # Other folders' conftest would be found here, when their tests have run before.
     from conftest import Machine
+
+PATIENCE_SECONDS = 120
 
 Start = Callable[..., subprocess.Popen[str]]
 
@@ -170,29 +172,6 @@ def test_only_counting_starts_and_writes_nothing(machine: Machine) -> None:
     assert "only counted" in done.stdout
     assert not (machine.checkout / "build").exists()
     assert not machine.cache.exists()
-
-
-def test_the_real_gateway_and_a_quota_that_is_too_small(tmp_path: Path) -> None:
-    machine = replace(make_machine(tmp_path), keep_cache=True)
-    project = write_project(machine)
-    done = machine.run(
-        "rehearse", project, "--launcher", "process", "--quota", "100k/2", "--at-most", "0.1", seconds=300
-    )
-    assert done.returncode == 0, done.stderr
-    result = read_result(machine)
-    assert result.measured is not None
-    assert result.forecast is not None
-    # One request tried the settings, one batch came through; the others met the quota.
-    assert (result.measured.batches, result.measured.end) == (1, "time")
-    assert result.measured.azure_refused > 0
-    assert result.measured.azure_requests == result.measured.azure_refused + 2
-    assert result.measured.refused == result.measured.refused_by_edge + result.measured.passed_on
-    # Four requests at two a minute: the other two go in the second minute.
-    assert (result.forecast.verdict, result.forecast.basis) == ("finishes", "extrapolated")
-    assert result.forecast.seconds is not None
-    assert result.forecast.seconds >= 60
-    assert "only 6 s were measured" in result.forecast.caution
-    assert machine.find_leftovers() == []
 
 
 @pytest.mark.parametrize("package", ["pathspec", "tree_sitter", "tree_sitter_python"])
