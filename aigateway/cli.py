@@ -274,6 +274,59 @@ def up(
     )
 
 
+@app.command("rehearse")
+def rehearse_indexing(
+    folder: Annotated[Path, typer.Argument(metavar="PATH", help="the folder that is open in the editor")],
+    environment: Environment = "dev",
+    *,
+    quota: Annotated[
+        str,
+        typer.Option(metavar="TPM[/RPM]", help="of Azure's deployment, such as 350k/2100; default: no limit"),
+    ] = "",
+    within: Annotated[
+        float, typer.Option(metavar="MINUTES", min=0.1, help="say what it takes to be done in so long")
+    ] = 10,
+    at_most: Annotated[
+        float, typer.Option(metavar="MINUTES", min=0.05, help="send for so long, and extrapolate the rest")
+    ] = 5,
+    client: Annotated[
+        str, typer.Option(metavar="NAME", help="whose limits; default: roo, or the first")
+    ] = "",
+    count: Annotated[bool, typer.Option("--count", help="only count; send nothing")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON instead of text")] = False,
+    launcher: Launcher = "auto",
+) -> None:
+    """Index a folder as Roo Code does, through the gateway to a simulated Azure: how long, or would it abort?"""
+    from aigateway.rehearsing.quota import read_quota
+    from aigateway.rehearsing.run import Order, count_only, rehearse, save
+    from aigateway.rehearsing.summary import describe_rehearsal, describe_verdict
+    from aigateway.rendering.renderer import render_environment
+
+    root = find_root(Path.cwd())
+    rendering = render_environment(root, environment)
+    rendering.require_current()
+    limit = read_quota(quota) if quota else None
+    order = Order(root, environment, folder, limit, client, within, at_most, launcher)
+    try:
+        found = count_only(order, rendering.settings, errors) if count else rehearse(order, rendering, errors)
+    except KeyboardInterrupt:
+        errors.print("stopped before anything was known", style="yellow")
+        sys.exit(130)
+    stopped = not count and (found.measured is None or found.measured.end == "stopped")
+    if as_json:
+        sys.stdout.write(found.model_dump_json(indent=2) + "\n")
+    else:
+        for line in describe_rehearsal(found):
+            output.print(line, markup=False)
+        output.print(describe_verdict(found), style="bold green" if found.good or count else "bold red")
+    if not count:
+        # After it was told: a full disk does not make it unknown.
+        save(found, order.result_path)
+    if not (count or as_json):
+        output.print(str(order.result_path.relative_to(root)), style="dim")
+    sys.exit(130 if stopped else 0 if found.good or count else 1)
+
+
 @app.command()
 def prove(
     environment: Environment = "dev",

@@ -15,6 +15,7 @@ from aigateway.files import write_atomically
 from aigateway.promotion.evidence import Evidence
 from aigateway.proving.catalogue import load_sabotages
 from aigateway.proving.results import ProofResult
+from aigateway.rehearsing.results import Rehearsal
 from aigateway.rendering import access_log
 from aigateway.rules import render_rules_reference
 from aigateway.settings.loading import list_environments, load_environment
@@ -36,6 +37,7 @@ def _render_documents(root: Path) -> dict[str, str]:
         "docs/proof.schema.json": _render_schema(ProofResult),
         "docs/evidence.schema.json": _render_schema(Evidence),
         "docs/upgrade.schema.json": _render_schema(UpgradeResult),
+        "docs/rehearsal.schema.json": _render_schema(Rehearsal),
     }
 
 
