@@ -96,6 +96,7 @@ def parse_base_url(text: str, *, keep_v1: bool = False) -> str:
     try:
         parts, port = urlsplit(text), urlsplit(text).port
         usable = parts.scheme in {"http", "https"} and bool(httpx.URL(text).host) and port != 0
+        usable = usable and not re.search(r"\s", text)
     except (ValueError, httpx.InvalidURL):
         usable = False
     if not usable:

@@ -66,7 +66,7 @@ async def examine_certificate(address: Address, proxy: Proxy | None, environment
     complaints = []
     if not await _is_public(address, proxy, environment):
         complaints.append(Complaint(PRIVATE_AUTHORITY, f"it is by {name_issuer(certificate)}"))
-    ends = _read_time(certificate.get("notAfter", ""))
+    ends = _read_time(str(certificate.get("notAfter", "")))
     if ends and (left := ends - datetime.now(UTC)).days < _SOON_DAYS:
         complaints.append(
             Complaint(CERTIFICATE_ENDS_SOON, f"it ends on {ends:%d %B %Y}, in {left.days} days")

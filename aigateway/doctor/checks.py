@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 import httpx
 
@@ -74,7 +75,14 @@ class Visit:
         """The gateway's."""
         return self.question.address.host
 
-    async def ask(self, method: str, path: str, *, with_key: bool = True, **headers: str) -> Answer:
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        with_key: bool = True,
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> Answer:
         """The answer to a request that costs no tokens; raises BrokenError where there is none."""
         async with self._open(method, path, with_key=with_key, headers=headers) as (response, started):
             return await _read(response, started)
@@ -122,7 +130,7 @@ class Visit:
         content: bytes | None = None,
     ) -> AsyncIterator[tuple[httpx.Response, float]]:
         sent = {"content-type": "application/json"} if content is not None else {}
-        sent.update({name.replace("_", "-"): value for name, value in headers.items()})
+        sent.update(headers)
         if with_key:
             sent["authorization"] = f"Bearer {self.question.key.value}"
         url = f"{self.question.address.root}{path}"

@@ -27,8 +27,8 @@ _ID = re.compile(r"[A-Za-z0-9_=-]{1,2000}")
 _UPGRADE = {
     "connection": "Upgrade",
     "upgrade": "websocket",
-    "sec_websocket_version": "13",
-    "sec_websocket_key": "YWlnYXRld2F5IGRvY3Rvcg==",
+    "sec-websocket-version": "13",
+    "sec-websocket-key": "YWlnYXRld2F5IGRvY3Rvcg==",
 }
 
 
@@ -77,7 +77,7 @@ async def check_client_request(visit: Visit) -> Found:
 async def check_websocket(visit: Visit) -> Found:
     """Is it refused with 426?"""
     try:
-        answer = await visit.ask("GET", "/v1/responses", **_UPGRADE)
+        answer = await visit.ask("GET", "/v1/responses", headers=_UPGRADE)
     except BrokenError as error:
         return Found(error.complaint.said, (error.complaint,))
     return judge_upgrade(answer, visit.host)

@@ -82,6 +82,8 @@ _ALL = (
             **_ENCRYPTED,
             **_THINKING,
             "prompt_cache_retention": "24h",
+            "parallel_tool_calls": True,
+            "text": {"verbosity": "medium"},
             "tools": [_declare_tool("read_file", strict=True)],
             **_UNUSED,
         },

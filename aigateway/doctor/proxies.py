@@ -7,7 +7,7 @@ variable they take, and what an entry of NO_PROXY is taken for.
 from __future__ import annotations
 
 import ipaddress
-import urllib.request
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
@@ -67,7 +67,7 @@ def find_way(address: Address, environment: Mapping[str, str]) -> Way:
     if not value:
         return Way(None, Found("none is set for this address", tuple(complaints)))
     complaints += _judge_bypasses(address, bypassed)
-    if urllib.request.proxy_bypass_environment(address.host, {"no": bypassed}):
+    if _is_bypassed(address.host.lower(), _split(bypassed)):
         return Way(None, Found(f"{variable} is set, and NO_PROXY exempts the gateway", tuple(complaints)))
     proxy = _read_proxy(variable, value)
     if proxy is None:
@@ -123,15 +123,25 @@ def _judge_node(environment: Mapping[str, str]) -> Iterator[Complaint]:
         yield Complaint(VERIFICATION_OFF, f"{_NODE_VERIFICATION} is 0")
 
 
+def _split(bypassed: str) -> list[str]:
+    """The entries of NO_PROXY; a port behind one is left out."""
+    entries = [entry.lower() for entry in re.split(r"[,\s]+", bypassed) if entry]
+    return [re.sub(r"(?<=[\w\]]):\d+$", "", entry) if entry.count(":") == 1 else entry for entry in entries]
+
+
+def _is_bypassed(host: str, entries: list[str]) -> bool:
+    """As curl, urllib and httpx see it: a name is for itself and all that ends so."""
+    return any(entry == "*" or f".{host}".endswith(f".{entry.lstrip('.')}") for entry in entries)
+
+
 def _judge_bypasses(address: Address, bypassed: str) -> Iterator[Complaint]:
     """Whether all clients take the same entry of NO_PROXY for the gateway's."""
-    entries = [entry.strip().lower() for entry in bypassed.replace(" ", ",").split(",") if entry.strip()]
+    entries = _split(bypassed)
     host = address.host.lower()
     if host in entries or "*" in entries:
         return
     for entry in entries:
-        bare = entry.lstrip("*").lstrip(".").rpartition(":")[0] or entry.lstrip("*").lstrip(".")
-        if host == bare or host.endswith(f".{bare}") or _is_in_range(host, entry):
+        if f".{host}".endswith(f".{entry.lstrip('*').lstrip('.')}") or _is_in_range(host, entry):
             yield Complaint(NO_PROXY_AMBIGUOUS, f"of NO_PROXY, '{entry}' is the gateway to some clients only")
             return
 

@@ -124,7 +124,7 @@ def judge_timing(stream: Stream, patience: Patience) -> Found:
 
 
 def _judge_end(stream: Stream) -> Complaint | None:
-    if _ENDS & set(stream.kinds):
+    if (_ENDS | _FAILURES) & set(stream.kinds):
         return None
     if stream.end == "unfinished":
         return Complaint(STREAM_UNFINISHED, f"{len(stream.events)} events came in {stream.seconds:.0f} s")
