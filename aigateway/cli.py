@@ -14,8 +14,8 @@ from aigateway.acceptance.budget import DEFAULT_TOKENS
 from aigateway.acceptance.profiles import Profile
 from aigateway.acceptance.results import TargetName
 from aigateway.bootstrap import Part
-from aigateway.doctor.question import DEFAULT_TOKENS as DEFAULT_DOCTOR_TOKENS
-from aigateway.doctor.question import ClientName
+from aigateway.doctor.clients import DEFAULT_TOKENS as DEFAULT_DOCTOR_TOKENS
+from aigateway.doctor.clients import ClientName
 from aigateway.errors import AigatewayError
 from aigateway.launching.choice import LauncherChoice
 from aigateway.settings.loading import find_root, list_environments
@@ -457,8 +457,10 @@ def doctor(
 
     expected = find_expectations(environment, model, embedding_model, dimensions)
     question = put_question(base_url, expected, client, token_budget, os.environ)
-    with errors.status(f"looking at {question.address.root}"):
-        diagnosis = diagnose(question)
+    with errors.status(f"looking at {question.address.root}") as status:
+        diagnosis = diagnose(
+            question, lambda result: status.update(f"looking at {question.address.root}: {result.title}")
+        )
     if as_json:
         sys.stdout.write(diagnosis.model_dump_json(indent=2) + "\n")
     else:

@@ -107,6 +107,7 @@ CHECKS = (
 
 # --- the base URL and the key ---
 
+# github.com/arbs-io/github-copilot-llm-gateway/issues/21: models are listed, answers fail
 URL_HAS_ENDPOINT = _warning(
     "url-has-endpoint",
     "The base URL holds more than the gateway's address",
@@ -121,6 +122,7 @@ PLAIN_HTTP = _problem(
     "Write https:// in the client's base URL. If the key was used over http:// before, have it rotated.",
     blocks=True,
 )
+# github.com/conductor-oss/conductor/issues/1437: 'Unexpected char 0x0a in Authorization value'
 KEY_UNTIDY = _problem(
     "key-untidy",
     "There is something around the key",
@@ -148,6 +150,7 @@ PROXY_UNUSABLE = _problem(
     "Set HTTPS_PROXY and HTTP_PROXY to an http:// address of the proxy, or unset them.",
     blocks=True,
 )
+# github.com/openai/codex/issues/13811: curl worked, Codex did not
 PROXY_CASES_DIFFER = _warning(
     "proxy-cases-differ",
     "A proxy variable says one thing in lower case and another in capitals",
@@ -260,6 +263,7 @@ CERTIFICATE_ENDS_SOON = _warning(
     "Certificates that the platform manages are renewed weeks before; one that is not will stop every client.",
     "Tell whoever runs the gateway.",
 )
+# github.com/anomalyco/opencode/issues/640, github.com/RooCodeInc/Roo-Code/issues/4446
 PRIVATE_AUTHORITY = _warning(
     "private-authority",
     "The certificate is valid for this machine, and not for clients with roots of their own",
@@ -448,6 +452,7 @@ NOT_OPENAI = _problem(
     "What answers is no OpenAI-compatible gateway, or something on the way changed the answer.",
     "Compare the base URL with what whoever runs the gateway says, and try without the proxy.",
 )
+# github.com/RooCodeInc/Roo-Code/issues/5562: indexing stays at 0 without a word
 DIMENSIONS_DIFFER = _problem(
     "dimensions-differ",
     "The vectors have another length than expected",
@@ -456,6 +461,7 @@ DIMENSIONS_DIFFER = _problem(
     "Set the client's model dimension to the length that the gateway gives, clear its index, and start indexing again; "
     "or give the doctor what is meant: --dimensions, --embedding-model.",
 )
+# github.com/docker/sbx-releases/issues/480: buffered where TLS is intercepted, and not in a tunnel
 STREAM_BUFFERED = _problem(
     "stream-buffered",
     "The stream comes all at once",
@@ -526,6 +532,7 @@ WEBSOCKET_ACCEPTED = _problem(
     "Something before the gateway accepts the upgrade: turn WebSockets off there. Or define a provider of your own in "
     "Codex's config.toml, which does not try one.",
 )
+# github.com/NVIDIA/NeMo-Relay/pull/994; openai/codex, codex-rs/core/src/client.rs
 WEBSOCKET_MISREFUSED = _problem(
     "websocket-misrefused",
     "A WebSocket is refused otherwise than with 426",

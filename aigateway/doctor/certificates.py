@@ -22,7 +22,7 @@ from aigateway.doctor.catalogue import (
     Trouble,
 )
 from aigateway.doctor.clock import judge_clock
-from aigateway.doctor.dialing import DialError, ask_without_key, dial
+from aigateway.doctor.dialing import DialError, ask_without_key, dial, make_context
 from aigateway.doctor.proxies import Proxy
 from aigateway.doctor.results import Complaint, Found, complain
 
@@ -51,7 +51,7 @@ _SOON_DAYS = 14
 async def examine_certificate(address: Address, proxy: Proxy | None, environment: Mapping[str, str]) -> Found:
     """What a client would find when it begins to speak TLS."""
     try:
-        async with dial(address, proxy, ssl.create_default_context()) as line:
+        async with dial(address, proxy, make_context()) as line:
             certificate = line.tls.getpeercert() or {}
             version = line.tls.version()
     except DialError as error:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from aigateway.doctor.catalogue import (
     CLIENT_REQUEST,
@@ -18,7 +18,23 @@ from aigateway.doctor.catalogue import (
     WEBSOCKET,
     Check,
 )
-from aigateway.doctor.question import ClientName
+
+ClientName = Literal[
+    "roo",
+    "roo-compatible",
+    "roo-indexing",
+    "qoder",
+    "codex",
+    "cline",
+    "opencode",
+    "kilo",
+    "continue",
+    "openai",
+]
+CLIENT_NAMES: tuple[ClientName, ...] = get_args(ClientName)
+
+#: More than the requests of a run with any client can cost: 1,900, of which some 150 are used.
+DEFAULT_TOKENS = 3_000
 
 Api = Literal["responses", "chat completions", "embeddings"]
 

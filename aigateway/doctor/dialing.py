@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import errno
+import re
 import socket
 import ssl
 import threading
@@ -13,6 +15,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
+
+import certifi
 
 from aigateway.doctor.address import Address
 from aigateway.doctor.catalogue import (
@@ -29,6 +33,12 @@ from aigateway.doctor.results import Complaint
 T = TypeVar("T")
 
 _MOST_LINES = 100
+# As Node's and curl's: an address that does not answer does not hold up the others (RFC 8305, 5).
+_NEXT_ADDRESS_SECONDS = 0.25
+
+
+# What is raised where no answer in HTTP comes.
+_NO_HTTP = (OSError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError)
 
 
 class DaemonThreads(ThreadPoolExecutor):
@@ -72,6 +82,13 @@ class Line:
         return found
 
 
+def make_context() -> ssl.SSLContext:
+    """Trusts whom this machine trusts, and the public roots, which some Pythons do not find there."""
+    context = ssl.create_default_context()
+    context.load_verify_locations(cafile=certifi.where())
+    return context
+
+
 async def look_up(host: str, port: int) -> tuple[str, ...]:
     """The addresses of a name; raises DialError where there are none."""
     loop = asyncio.get_running_loop()
@@ -104,9 +121,13 @@ async def dial(
 
 async def _connect(host: str, port: int, proxy: Proxy | None) -> Line:
     who = f"the proxy {proxy}" if proxy else f"{host}:{port}"
-    context = ssl.create_default_context() if proxy and proxy.scheme == "https" else None
+    context = make_context() if proxy and proxy.scheme == "https" else None
     try:
-        return Line(*await asyncio.open_connection(host, port, ssl=context))
+        return Line(
+            *await asyncio.open_connection(
+                host, port, ssl=context, happy_eyeballs_delay=_NEXT_ADDRESS_SECONDS
+            )
+        )
     except ConnectionRefusedError as error:
         raise DialError(Complaint(PORT_CLOSED, f"{who} refuses the connection")) from error
     except ssl.SSLError as error:
@@ -114,10 +135,9 @@ async def _connect(host: str, port: int, proxy: Proxy | None) -> Line:
     except OSError as error:
         if isinstance(error, socket.gaierror):
             raise DialError(Complaint(NAME_UNKNOWN, f"{host}: {error.strerror}")) from error
-        # Several addresses, each refused: asyncio joins their errors into one without a number.
-        trouble = (
-            PORT_CLOSED if "Connect call failed" in str(error) and "refused" in str(error) else UNREACHABLE
-        )
+        # Where there are several addresses, asyncio joins their errors into the text of one.
+        numbers = {int(number) for number in re.findall(r"\[Errno (\d+)\]", str(error))}
+        trouble = PORT_CLOSED if numbers == {errno.ECONNREFUSED} else UNREACHABLE
         raise DialError(Complaint(trouble, f"{who}: {error.strerror or error}")) from error
 
 
@@ -130,7 +150,7 @@ async def _open_tunnel(line: Line, address: Address, proxy: Proxy) -> None:
     line.writer.write(("\r\n".join(head) + "\r\n\r\n").encode())
     try:
         status, _ = await read_head(line)
-    except (OSError, asyncio.IncompleteReadError, ValueError) as error:
+    except _NO_HTTP as error:
         raise DialError(Complaint(PROXY_REFUSES, f"{proxy} breaks off, or is no proxy")) from error
     if status == 407:
         raise DialError(Complaint(PROXY_WANTS_LOGIN, f"{proxy} answers 407"))
@@ -164,7 +184,7 @@ async def read_head(line: Line) -> tuple[int, dict[str, str]]:
 
 async def ask_without_key(address: Address, proxy: Proxy | None, context: ssl.SSLContext) -> dict[str, str]:
     """Headers of an answer to somebody whose certificate was not checked; none where there is no answer."""
-    with contextlib.suppress(DialError, OSError, ValueError, asyncio.IncompleteReadError):
+    with contextlib.suppress(DialError, *_NO_HTTP):
         async with dial(address, proxy, context) as line:
             line.writer.write(
                 f"GET /healthz HTTP/1.1\r\nHost: {address.host}\r\nConnection: close\r\n\r\n".encode()

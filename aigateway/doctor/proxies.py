@@ -65,7 +65,12 @@ def find_way(address: Address, environment: Mapping[str, str]) -> Way:
     complaints = [*_compare_cases(environment), *_judge_node(environment)]
     bypassed = _choose_spelling("no_proxy", environment)[1]
     if not value:
-        return Way(None, Found("none is set for this address", tuple(complaints)))
+        return Way(
+            None,
+            Found(
+                "none for this address; what an editor is set to (http.proxy) is not seen", tuple(complaints)
+            ),
+        )
     complaints += _judge_bypasses(address, bypassed)
     if _is_bypassed(address.host.lower(), _split(bypassed)):
         return Way(None, Found(f"{variable} is set, and NO_PROXY exempts the gateway", tuple(complaints)))
@@ -135,10 +140,13 @@ def _is_bypassed(host: str, entries: list[str]) -> bool:
 
 
 def _judge_bypasses(address: Address, bypassed: str) -> Iterator[Complaint]:
-    """Whether all clients take the same entry of NO_PROXY for the gateway's."""
+    """Whether all clients take the same entry of NO_PROXY for the gateway's.
+
+    To all of them .example.com is every name that ends so; example.com is that for some, and for undici one name.
+    """
     entries = _split(bypassed)
     host = address.host.lower()
-    if host in entries or "*" in entries:
+    if any(entry in ("*", host) or (entry.startswith(".") and host.endswith(entry)) for entry in entries):
         return
     for entry in entries:
         if f".{host}".endswith(f".{entry.lstrip('*').lstrip('.')}") or _is_in_range(host, entry):

@@ -6,31 +6,14 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, get_args
 
 from aigateway.deployed.deployment import KEY_VARIABLE
 from aigateway.doctor.address import Address, Key, read_address, read_key
 from aigateway.doctor.catalogue import Check
+from aigateway.doctor.clients import DEFAULT_TOKENS, ClientName
 from aigateway.errors import AigatewayError
 from aigateway.settings.loading import find_root, load_environment
 from aigateway.settings.model import EMBEDDING_DIMENSIONS, EmbeddingsDeployment, ResponsesDeployment
-
-ClientName = Literal[
-    "roo",
-    "roo-compatible",
-    "roo-indexing",
-    "qoder",
-    "codex",
-    "cline",
-    "opencode",
-    "kilo",
-    "continue",
-    "openai",
-]
-CLIENT_NAMES: tuple[ClientName, ...] = get_args(ClientName)
-
-#: More than the requests of a run with any client can cost: 1,900, of which some 150 are used.
-DEFAULT_TOKENS = 3_000
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -16,7 +15,7 @@ from aigateway.doctor import checks, client_checks
 from aigateway.doctor.catalogue import CHECKS, Check
 from aigateway.doctor.checks import Visit
 from aigateway.doctor.clients import CLIENTS
-from aigateway.doctor.dialing import DaemonThreads
+from aigateway.doctor.dialing import DaemonThreads, make_context
 from aigateway.doctor.proxies import find_way
 from aigateway.doctor.question import Question
 from aigateway.doctor.requests import Purse, plan_requests
@@ -81,7 +80,7 @@ async def _examine(
     purse.reserve(requests)
     way = find_way(question.address, question.environment)
     async with httpx.AsyncClient(
-        verify=ssl.create_default_context(),
+        verify=make_context(),
         proxy=way.proxy.url if way.proxy else None,
         trust_env=False,
         timeout=None,  # noqa: S113 - each check has a time of its own

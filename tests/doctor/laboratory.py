@@ -14,7 +14,8 @@ import pytest
 import trustme
 from fake_gateways import KEY, FakeGateway, StreamHandler, serve, serve_raw
 
-from aigateway.doctor.question import ClientName, Patience, find_expectations, put_question
+from aigateway.doctor.clients import ClientName
+from aigateway.doctor.question import Patience, find_expectations, put_question
 from aigateway.doctor.results import Diagnosis
 from aigateway.doctor.run import diagnose
 

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from aigateway.doctor.clients import CLIENTS
-from aigateway.doctor.question import CLIENT_NAMES, ClientName
+from aigateway.doctor.clients import CLIENT_NAMES, CLIENTS, ClientName
 
 _FOLDER = Path(__file__).parents[2] / "features/clients"
 

@@ -16,6 +16,7 @@ from aigateway.doctor.address import judge_address, judge_key, read_address, rea
 from aigateway.doctor.answers import Answer, judge_between, judge_refusal, read_message
 from aigateway.doctor.clock import judge_clock
 from aigateway.doctor.proxies import find_way
+from aigateway.doctor.question import find_expectations, put_question
 from aigateway.doctor.results import Found
 from aigateway.doctor.streams import Splitter
 from aigateway.errors import AigatewayError
@@ -131,7 +132,7 @@ _PROXY = "http://proxy.example:3128"
         ({"HTTPS_PROXY": _PROXY, "NO_PROXY": "other.com,example.org"}, _PROXY, []),
         ({"HTTPS_PROXY": _PROXY, "NO_PROXY": "ample.com"}, _PROXY, []),
         ({"HTTPS_PROXY": _PROXY, "NO_PROXY": "example.com"}, None, ["no-proxy-ambiguous"]),
-        ({"HTTPS_PROXY": _PROXY, "NO_PROXY": ".example.com"}, None, ["no-proxy-ambiguous"]),
+        ({"HTTPS_PROXY": _PROXY, "NO_PROXY": ".example.com"}, None, []),
         ({"HTTPS_PROXY": _PROXY, "NO_PROXY": "*.example.com"}, _PROXY, ["no-proxy-ambiguous"]),
         ({"HTTPS_PROXY": "http://proxy.example:port"}, None, ["proxy-unusable"]),
         ({"HTTPS_PROXY": "socks5h://proxy.example"}, None, ["proxy-unusable"]),
@@ -231,3 +232,39 @@ def test_events_are_found_wherever_a_stream_is_cut(cuts: list[int]) -> None:
         found += splitter.feed(text[place : place + size])
         place += size
     assert found == ['{"a": 1}', "two ä", "[DONE]"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("", "", "", None), ("gpt-5.3-codex", "text-embedding-3-large", 3072)),
+        (("dev", "", "", None), ("gpt-5.3-codex", "text-embedding-3-large", 3072)),
+        (("", "gpt-5.4", "", 1024), ("gpt-5.4", "text-embedding-3-large", 1024)),
+        (("", "", "text-embedding-3-small", None), ("gpt-5.3-codex", "text-embedding-3-small", 1536)),
+        # Of a model that nobody here knows, any length is right.
+        (("", "", "bge-m3", None), ("gpt-5.3-codex", "bge-m3", None)),
+    ],
+)
+def test_what_is_expected_is_found(
+    arguments: tuple[str, str, str, int | None], expected: tuple[str, str, int | None]
+) -> None:
+    found = find_expectations(*arguments)
+    assert (found.model, found.embedding_model, found.dimensions) == expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("", "", "a b", None), "is no name of a model"),
+        (("test", "", "", None), "there is no environment 'test'"),
+    ],
+)
+def test_what_nobody_could_expect_is_refused(arguments: tuple[str, str, str, None], said: str) -> None:
+    with pytest.raises(AigatewayError, match=said):
+        find_expectations(*arguments)
+
+
+def test_a_budget_of_nothing_is_refused() -> None:
+    expected = find_expectations("", "", "", None)
+    with pytest.raises(AigatewayError, match="lets nothing run"):
+        put_question("https://gw.example.com", expected, None, 0, {"AIGATEWAY_KEY": KEY})

@@ -10,7 +10,7 @@ import pytest
 from laboratory import Lab
 from rich.console import Console
 
-from aigateway.doctor.question import CLIENT_NAMES, DEFAULT_TOKENS, ClientName
+from aigateway.doctor.clients import CLIENT_NAMES, DEFAULT_TOKENS, ClientName
 from aigateway.doctor.results import Diagnosis
 from aigateway.launching.choice import choose_launcher
 from aigateway.launching.stack import Stack, run_stack
@@ -81,9 +81,9 @@ _ALWAYS = 100
         (Failing(status=403, operation="responses", times=_ALWAYS), "forbidden"),
         (Failing(status=404, operation="responses", times=_ALWAYS), "deployment-missing"),
         (Throttled(retry_after=60, operation="responses", times=_ALWAYS), "rate-limited"),
-        (CutStream(after_events=8, times=_ALWAYS), "stream-cut"),
+        (CutStream(after_events=8, times=_ALWAYS), "model-failed"),
         (SilentStream(after_events=8, seconds=1.5, times=_ALWAYS), "stream-gap"),
-        (FailedStream(after_events=8, times=_ALWAYS), "model-failed"),
+        (FailedStream(after_output=True, times=_ALWAYS), "model-failed"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

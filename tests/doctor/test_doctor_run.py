@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -12,7 +13,7 @@ from fake_gateways import KEY, MODEL, FakeGateway, answer_with, make_error, make
 from laboratory import Lab
 from starlette.responses import JSONResponse, Response
 
-from aigateway.doctor.question import CLIENT_NAMES, DEFAULT_TOKENS, ClientName
+from aigateway.doctor.clients import CLIENT_NAMES, DEFAULT_TOKENS, ClientName
 from aigateway.doctor.results import Diagnosis, list_lines
 
 
@@ -204,3 +205,22 @@ def test_an_expired_certificate_and_a_wrong_clock_are_told_apart(lab: Lab) -> No
     diagnosis = lab.examine(lab.serve(FakeGateway(headers={"date": then}), tls).url)
     assert [finding.id for finding in diagnosis.findings] == ["certificate-expired", "clock-off"]
     assert "9.0 days ahead" in diagnosis.findings[1].seen
+
+
+def test_a_port_that_is_closed_at_each_address_of_a_name_is_closed(lab: Lab) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    found = [
+        (family, socket.SOCK_STREAM, 6, "", (host, port))
+        for family, host in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET, "127.0.0.2"))
+    ]
+    lab.patch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    diagnosis = lab.examine(f"https://gateway.test:{port}")
+    assert [finding.id for finding in diagnosis.findings] == ["port-closed"]
+
+
+@pytest.mark.parametrize("said", ["", "SSH-2.0-OpenSSH_9.6\r\n", "x" * 200_000])
+def test_a_proxy_that_is_none_is_told(lab: Lab, said: str) -> None:
+    proxy = lab.serve_raw(answer_with(said))
+    diagnosis = lab.examine("https://gateway.test", environment={"HTTPS_PROXY": f"http://{proxy}"})
+    assert [finding.id for finding in diagnosis.findings] == ["proxy-refuses"]
