@@ -12,6 +12,8 @@ from aigateway.doctor.results import Complaint, Found, complain
 
 _ENDPOINT = re.compile(r"(?:/v1)*/(?:responses|chat/completions|embeddings|models|healthz)$|(?:/v1){2,}$")
 _PORTS = {"http": 80, "https": 443}
+#: With a shorter one the gateway does not start (start/envoy.sh).
+SHORTEST_KEY = 32
 _QUOTES = "\"'`“”‘’"
 
 
@@ -99,7 +101,9 @@ def read_key(text: str) -> Key:
         around.append("the word Bearer")
         inner = inner[match.end() :]
     if re.fullmatch(r"[!-~]+", inner):
-        return Key(inner, tuple(around))
+        if len(inner) >= SHORTEST_KEY:
+            return Key(inner, tuple(around))
+        return Key("", tuple(around), f"fewer than {SHORTEST_KEY} characters")
     strange = next((character for character in inner if not "!" <= character <= "~"), "")
     name = (
         "a line break"

@@ -164,7 +164,7 @@ def _judge_stranger(answer: Answer, path: str, host: str) -> Found | None:
         )
     if answer.status in (407, 511):
         return complain(_BY_STATUS[answer.status], describe(answer, path))
-    if b"plain http request was sent to https port" in answer.body.lower():
+    if answer.status == 400 and b"plain http request was sent to https port" in answer.body.lower():
         return complain(TLS_WANTED, describe(answer, path))
     if not answer.is_page:
         return None

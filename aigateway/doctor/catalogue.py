@@ -70,7 +70,7 @@ STREAMING = Check(
     "do the events come one by one, soon, without long gaps, to the end?",
     ("responses",),
 )
-EMBEDDINGS = Check("embeddings", "/v1/embeddings", "does it give vectors of the right length?", ("key",), 8)
+EMBEDDINGS = Check("embeddings", "/v1/embeddings", "does it give vectors of the right length?", ("key",), 10)
 CLIENT_URL = Check(
     "client-url", "client's base URL", "is the base URL in the form that this client wants?", ("base-url",)
 )
@@ -134,8 +134,8 @@ KEY_UNTIDY = _problem(
 KEY_BROKEN = _problem(
     "key-broken",
     "The key is no key",
-    "There is a space, a line break, or a letter that no key has, in the middle of it: two lines were pasted, or it "
-    "is something else. It was not sent.",
+    "It is too short, or there is a space, a line break, or a letter that no key has, in the middle of it: a piece is "
+    "missing, two lines were pasted, or it is something else. It was not sent.",
     "Copy the key again, from whoever runs the gateway, as one line.",
     blocks=True,
 )

@@ -20,7 +20,7 @@ from aigateway.doctor.results import Diagnosis
 from aigateway.doctor.run import diagnose
 
 #: A deadline that a busy machine keeps, and what is told as slow.
-PATIENCE = Patience(deadline=60, longest=30, slow_gateway=30, slow_first_event=30, silence=30)
+PATIENCE = Patience(deadline=100, longest=60, slow_gateway=30, slow_first_event=30, silence=30, stretch=10)
 
 
 @dataclass(frozen=True)

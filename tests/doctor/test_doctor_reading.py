@@ -97,7 +97,9 @@ def test_what_is_around_a_key_is_told_and_left_out(text: str, said: str) -> None
     assert f"has {said} around" in found.complaints[0].said
 
 
-@pytest.mark.parametrize("text", [f"{KEY[:9]} {KEY[9:]}", f"{KEY}\n{KEY}", f"{KEY}é", " \n", '""'])
+@pytest.mark.parametrize(
+    "text", [f"{KEY[:9]} {KEY[9:]}", f"{KEY}\n{KEY}", f"{KEY}é", " \n", '""', "ok", KEY[:31]]
+)
 def test_what_is_no_key_is_not_sent(text: str) -> None:
     key = read_key(text)
     assert key.value == ""
@@ -106,7 +108,7 @@ def test_what_is_no_key_is_not_sent(text: str) -> None:
     assert found.blocks
 
 
-@given(st.text(min_size=9))
+@given(st.text(min_size=9) | st.text("abc-_019 \n", min_size=40))
 def test_nothing_of_a_key_is_said_of_it(text: str) -> None:
     key = read_key(text)
     said = repr(key) + repr(judge_key(key))
@@ -214,6 +216,7 @@ def test_no_answer_is_too_strange(status: int, body: bytes, kind: str) -> None:
     answer = Answer(status, {"content-type": kind}, body, 0.1)
     found = judge_refusal(answer, "/v1/responses", "gw.example.com")
     assert (found is None) == (200 <= status < 300 and not answer.is_page)
+    assert found is None or found.complaints[0].trouble.advice
     assert read_message(answer).isprintable()
 
 

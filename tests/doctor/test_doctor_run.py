@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -11,10 +12,13 @@ from email.utils import format_datetime
 import pytest
 from fake_gateways import KEY, MODEL, FakeGateway, answer_with, make_error, make_events, relay, stream
 from laboratory import Lab
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from aigateway.doctor.clients import CLIENT_NAMES, DEFAULT_TOKENS, ClientName
 from aigateway.doctor.results import Diagnosis, list_lines
+
+_YESTERDAY = datetime.now(UTC) - timedelta(days=1)
+_AGES_AGO = _YESTERDAY - timedelta(days=90)
 
 
 def get_check(diagnosis: Diagnosis, name: str) -> tuple[str, str]:
@@ -55,8 +59,9 @@ def test_what_depends_on_a_failure_is_not_checked_and_says_why(lab: Lab) -> None
     [
         lambda lab: lab.serve(tls=lab.make_tls()),
         lambda lab: lab.trust() or lab.serve(tls=lab.make_tls("other.example.com")),
+        lambda lab: lab.trust() or lab.serve(tls=lab.make_tls(not_before=_AGES_AGO, not_after=_YESTERDAY)),
     ],
-    ids=["untrusted", "of another"],
+    ids=["untrusted", "of another", "expired"],
 )
 def test_the_key_is_sent_to_nobody_whose_certificate_is_wrong(lab: Lab, setup: object) -> None:
     assert callable(setup)
@@ -68,6 +73,25 @@ def test_the_key_is_sent_to_nobody_whose_certificate_is_wrong(lab: Lab, setup: o
 def test_a_certificate_says_who_is_in_between(lab: Lab) -> None:
     diagnosis = lab.examine(lab.serve(tls=lab.make_tls()).url)
     assert "it is for localhost, by Inspecting Proxy Ltd" in get_check(diagnosis, "tls")[1]
+
+
+def test_a_certificate_that_signed_itself_is_trusted_by_nobody(lab: Lab) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    lab.authority.private_key_pem.write_to_path(lab.folder / "key.pem")
+    context.load_cert_chain(lab.root_file, lab.folder / "key.pem")
+    diagnosis = lab.examine(lab.serve(tls=context).url)
+    assert [finding.id for finding in diagnosis.findings] == ["certificate-untrusted"]
+    assert get_check(diagnosis, "tls")[1].startswith("self-signed certificate; it is for ")
+
+
+@pytest.mark.parametrize("what", ["GET /v1/models", "POST /v1/responses", "POST /v1/embeddings"])
+@pytest.mark.parametrize("status", [200, 403])
+def test_a_page_is_told_wherever_it_comes(lab: Lab, what: str, status: int) -> None:
+    page = "<html><style>a {}</style><body>Blocked by <b>policy</b> 7</body></html>"
+    blocked = FakeGateway({what: lambda *_: HTMLResponse(page, status)})
+    diagnosis = lab.examine(lab.serve(blocked).url)
+    assert [finding.id for finding in diagnosis.findings] == ["page-instead"]
+    assert f"answers {status}: Blocked by policy 7" in diagnosis.findings[0].seen
 
 
 def test_node_clients_take_a_private_authority_when_they_are_told(lab: Lab) -> None:
