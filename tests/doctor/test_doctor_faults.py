@@ -29,6 +29,8 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from aigateway.doctor.catalogue import TROUBLES
 from aigateway.doctor.results import Diagnosis, Outcome
 
+pytest_plugins = ["laboratory"]
+
 FAULTS: dict[str, Callable[[Lab], Diagnosis]] = {}
 CHECKS: dict[str, str] = {}
 

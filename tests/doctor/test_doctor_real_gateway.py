@@ -18,6 +18,8 @@ from aigateway.rendering.renderer import render_environment
 from aigateway.simulator.control import SimulatorControl
 from aigateway.simulator.faults import CutStream, FailedStream, Failing, Fault, SilentStream, Throttled
 
+pytest_plugins = ["laboratory"]
+
 _ROOT = Path(__file__).parents[2]
 
 
