@@ -1,12 +1,9 @@
-"""A place to set up gateways and proxies in, and to have the doctor look at them.
-
-A plugin of the tests that use it, and no conftest: of those, tests import the first that they find.
-"""
+"""A place to set up gateways and proxies in, and to have the doctor look at them."""
 
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
@@ -81,14 +78,3 @@ class Lab:
         diagnosis = diagnose(question)
         assert KEY not in diagnosis.model_dump_json()
         return diagnosis
-
-
-@pytest.fixture(scope="session")
-def authority() -> trustme.CA:
-    return trustme.CA(organization_name="Inspecting Proxy Ltd")
-
-
-@pytest.fixture
-def lab(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, authority: trustme.CA) -> Iterator[Lab]:
-    with ExitStack() as undo:
-        yield Lab(undo, monkeypatch, tmp_path, authority)

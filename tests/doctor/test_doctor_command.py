@@ -20,7 +20,7 @@ from aigateway.doctor.catalogue import CHECKS, TROUBLES
 from aigateway.doctor.results import Diagnosis
 from aigateway.waiting import wait_until
 
-pytest_plugins = ["laboratory"]
+pytest_plugins = ["laboratory_fixtures"]
 
 _ROOT = Path(__file__).parents[2]
 _PROGRAM = Path(sys.executable).with_name("aigateway")

@@ -29,7 +29,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from aigateway.doctor.catalogue import TROUBLES
 from aigateway.doctor.results import Diagnosis, Outcome
 
-pytest_plugins = ["laboratory"]
+pytest_plugins = ["laboratory_fixtures"]
 
 FAULTS: dict[str, Callable[[Lab], Diagnosis]] = {}
 CHECKS: dict[str, str] = {}

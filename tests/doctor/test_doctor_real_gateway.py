@@ -18,7 +18,7 @@ from aigateway.rendering.renderer import render_environment
 from aigateway.simulator.control import SimulatorControl
 from aigateway.simulator.faults import CutStream, FailedStream, Failing, Fault, SilentStream, Throttled
 
-pytest_plugins = ["laboratory"]
+pytest_plugins = ["laboratory_fixtures"]
 
 _ROOT = Path(__file__).parents[2]
 

@@ -17,7 +17,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from aigateway.doctor.clients import CLIENT_NAMES, DEFAULT_TOKENS, ClientName
 from aigateway.doctor.results import Diagnosis, list_lines
 
-pytest_plugins = ["laboratory"]
+pytest_plugins = ["laboratory_fixtures"]
 
 _YESTERDAY = datetime.now(UTC) - timedelta(days=1)
 _AGES_AGO = _YESTERDAY - timedelta(days=90)
