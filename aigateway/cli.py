@@ -14,6 +14,8 @@ from aigateway.acceptance.budget import DEFAULT_TOKENS
 from aigateway.acceptance.profiles import Profile
 from aigateway.acceptance.results import TargetName
 from aigateway.bootstrap import Part
+from aigateway.doctor.clients import DEFAULT_TOKENS as DEFAULT_DOCTOR_TOKENS
+from aigateway.doctor.clients import ClientName
 from aigateway.errors import AigatewayError
 from aigateway.launching.choice import LauncherChoice
 from aigateway.settings.loading import find_root, list_environments
@@ -487,6 +489,49 @@ def try_upgrade(
     folder = order.locate(read_version(result.candidate.version)).relative_to(root)
     output.print(f"{folder}/: summary.md, result.json, present/, candidate/", style="dim")
     sys.exit(0 if result.conformant else 1)
+
+
+@app.command()
+def doctor(
+    environment: Annotated[
+        str,
+        typer.Argument(metavar="[ENV]", help="take what is expected from its settings; none: the defaults"),
+    ] = "",
+    *,
+    base_url: Annotated[str, typer.Option(metavar="URL", help="as the client has it, with or without /v1")],
+    client: Annotated[
+        ClientName | None, typer.Option(help="try this client's own requests and traps, too")
+    ] = None,
+    model: Annotated[str, typer.Option(help="as the client has it; default: the settings'")] = "",
+    embedding_model: Annotated[str, typer.Option(help="as the client has it; default: the settings'")] = "",
+    dimensions: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="of the client's index; default: the model's")
+    ] = None,
+    token_budget: Annotated[
+        int, typer.Option(metavar="N", help="tokens that it may cost at most")
+    ] = DEFAULT_DOCTOR_TOKENS,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON instead of text")] = False,
+) -> None:
+    """Find out, from this machine, why a client cannot use a gateway; needs the client's key as AIGATEWAY_KEY."""
+    import os
+
+    from aigateway.doctor.question import find_expectations, put_question
+    from aigateway.doctor.results import list_lines
+    from aigateway.doctor.run import diagnose
+
+    expected = find_expectations(environment, model, embedding_model, dimensions)
+    question = put_question(base_url, expected, client, token_budget, os.environ)
+    with errors.status(f"looking at {question.address.root}") as status:
+        diagnosis = diagnose(
+            question, lambda result: status.update(f"looking at {question.address.root}: {result.title}")
+        )
+    if as_json:
+        sys.stdout.write(diagnosis.model_dump_json(indent=2) + "\n")
+    else:
+        for line in list_lines(diagnosis):
+            output.print(line, markup=False)
+        output.print(diagnosis.summary, style="bold red" if diagnosis.exit_code else "bold green")
+    sys.exit(diagnosis.exit_code)
 
 
 @app.command()

@@ -11,6 +11,8 @@ from aigateway.acceptance.features import list_scenarios
 from aigateway.acceptance.requirements import render_requirements
 from aigateway.acceptance.results import RunResult
 from aigateway.costs import load_prices, render_costs
+from aigateway.doctor.page import render_page
+from aigateway.doctor.results import Diagnosis
 from aigateway.files import write_atomically
 from aigateway.promotion.evidence import Evidence
 from aigateway.proving.catalogue import load_sabotages
@@ -33,6 +35,8 @@ def _render_documents(root: Path) -> dict[str, str]:
         "docs/rules.md": render_rules_reference(),
         str(access_log.PATH): access_log.render_access_log(),
         "docs/requirements.md": render_requirements(scenarios, turned_red),
+        "docs/doctor.md": render_page(),
+        "docs/doctor.schema.json": _render_schema(Diagnosis),
         "docs/result.schema.json": _render_schema(RunResult),
         "docs/proof.schema.json": _render_schema(ProofResult),
         "docs/evidence.schema.json": _render_schema(Evidence),
