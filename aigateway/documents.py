@@ -10,6 +10,8 @@ from pydantic import BaseModel
 from aigateway.acceptance.features import list_scenarios
 from aigateway.acceptance.requirements import render_requirements
 from aigateway.acceptance.results import RunResult
+from aigateway.benchmarking import document
+from aigateway.benchmarking.results import BenchResult
 from aigateway.costs import load_prices, render_costs
 from aigateway.files import write_atomically
 from aigateway.promotion.evidence import Evidence
@@ -36,6 +38,8 @@ def _render_documents(root: Path) -> dict[str, str]:
         "docs/proof.schema.json": _render_schema(ProofResult),
         "docs/evidence.schema.json": _render_schema(Evidence),
         "docs/upgrade.schema.json": _render_schema(UpgradeResult),
+        "docs/bench.schema.json": _render_schema(BenchResult),
+        str(document.PAGE): document.render_performance(document.load_results(root)),
     }
 
 
