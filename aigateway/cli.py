@@ -620,6 +620,13 @@ def bench(
         list[str] | None,
         typer.Option(metavar="NAME", help="leave out the other subjects; repeatable"),
     ] = None,
+    workload: Annotated[
+        list[str] | None, typer.Option(help="only this: responses, stream or embeddings; repeatable")
+    ] = None,
+    users: Annotated[
+        list[int] | None, typer.Option(min=1, max=10_000, help="at once; default: 1, 10 and 50; repeatable")
+    ] = None,
+    starts: Annotated[int | None, typer.Option(min=1, max=100, help="default: 3")] = None,
     rounds: Annotated[int | None, typer.Option(min=1, max=100, help="default: 5")] = None,
     seconds: Annotated[
         float | None, typer.Option(min=0.2, max=600, help="of each load in each round; default: 3")
@@ -663,6 +670,9 @@ def bench(
         variants=tuple(variant or ()),
         catalogue=variants,
         only=tuple(only or ()),
+        workloads=tuple(workload or ()),
+        users=tuple(users or ()),
+        starts=starts,
         rounds=rounds,
         seconds=seconds,
         requests=requests,

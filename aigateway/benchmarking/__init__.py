@@ -1,1 +1,1 @@
-"""What the gateway costs: time that it adds, how much it serves, how long it takes to start, what it holds in memory."""
+"""What the gateway costs: the time that it adds, what it serves, how it starts, what it holds in memory."""

@@ -25,8 +25,9 @@ What the gateway costs, measured by `aigateway bench`: each run compares, side b
 simulated Azure called **direct**ly, LiteLLM with its **stock** config, and the **gateway**, which is the rendered
 config; **edgeless** is the gateway's LiteLLM called past Envoy. A figure is the median of the rounds, with the least
 and the greatest of them behind it; ratios were taken within a round. Load is Locust's: so many users who call again as
-soon as they are answered. Load, simulated Azure and gateway share the machine: what two subjects have in proportion says
-more than what either has. The edge's rate limits were lifted, for they would be what is measured. A figure that a failed
+soon as they are answered. CPU is what all processes of a subject used for one request; it depends least on what else
+the machine does. Load, simulated Azure and gateway share the machine: what two subjects have in proportion says more
+than what either has. The edge's rate limits were lifted, for they would be what is measured. A figure that a failed
 request had a part in is not there.
 """
 
@@ -84,13 +85,13 @@ def _tabulate_load(
 ) -> Iterator[str]:
     yield f"**{title}**\n"
     event = " first event p50 ms |" if streamed else ""
-    added, ratio = "added p50 / p95 / p99 ms", f"× {baseline or '–'}"
-    yield f"| at once | subject | p50 ms | p95 ms | p99 ms | {added} |{event} requests/s | {ratio} | n |"
-    yield "|--:|---|--:|--:|--:|--:|" + ("--:|" if streamed else "") + "--:|--:|--:|"
+    head, ratio = "added p50 / p95 / p99 ms", f"× {baseline or '–'}"
+    yield f"| at once | subject | p50 ms | p95 ms | p99 ms | {head} |{event} requests/s | {ratio} | CPU ms | n |"
+    yield "|--:|---|--:|--:|--:|--:|" + ("--:|" if streamed else "") + "--:|--:|--:|--:|"
     for subject, load in sorted(rows, key=lambda row: row[1].concurrency):
         cells = [str(load.concurrency), subject.name]
         if load.latency is None or load.throughput is None:
-            cells += [f"{load.failed} failed: {escape(load.failure)}"] + [""] * (7 if streamed else 6)
+            cells += [f"{load.failed} failed: {escape(load.failure)}"] + [""] * (8 if streamed else 7)
             yield f"| {' | '.join(cells)} |"
             continue
         cells += [_write(one) for one in (load.latency.p50, load.latency.p95, load.latency.p99)]
@@ -100,7 +101,12 @@ def _tabulate_load(
         )
         if streamed:
             cells.append(_write(load.first_event.p50) if load.first_event else "–")
-        cells += [_write(load.throughput), _write(load.throughput_ratio, digits=2), str(load.answered)]
+        cells += [
+            _write(load.throughput),
+            _write(load.throughput_ratio, digits=2),
+            _write(load.processor_ms),
+            str(load.answered),
+        ]
         yield f"| {' | '.join(cells)} |"
     yield ""
 
@@ -111,11 +117,12 @@ def _tabulate_processes(result: BenchResult) -> Iterator[str]:
         return
     yield "**Start and memory** (resident, all processes of a subject)\n"
     ratio = f"× {result.baseline or '–'}"
-    yield f"| subject | start s | {ratio} | at rest MiB | after MiB | requests | growth, bytes a request |"
-    yield "|---|--:|--:|--:|--:|--:|--:|"
+    yield f"| subject | start s | {ratio} | CPU s | at rest MiB | after MiB | requests | growth, bytes a request |"
+    yield "|---|--:|--:|--:|--:|--:|--:|--:|"
     for subject in rows:
         memory = subject.memory
         cells = [subject.name, _write(subject.start_seconds), _write(subject.start_ratio, digits=2)]
+        cells.append(_write(subject.start_processor_seconds))
         if memory is None:
             cells += ["–"] * 4
         else:

@@ -33,9 +33,11 @@ _UNLIMITED = 10**9
 
 @dataclass(frozen=True)
 class Load:
-    """`users` who send `request` again and again: first unwatched while it settles, then for `seconds`, or for longer
-    until `least` have been answered, but not for more than `most_seconds`, and at most `most` times in all. `key` is the
-    name of the key that they send."""
+    """`users` who send `request` again and again, with the key that is called `key`.
+
+    At first they are unwatched, while it settles; then for `seconds`, or for longer until `least` have been answered,
+    but not for more than `most_seconds`, and at most `most` times in all.
+    """
 
     request: Request
     key: str
@@ -56,9 +58,13 @@ class Slice(BaseModel):
         description="until the end, until the first event"
     )
     within: int = Field(description="so many were answered while it was watched")
+    served: int = Field(description="so many were answered in all")
     failures: dict[str, int]
     tokens: int
     watched_seconds: float = Field(gt=0)
+    processor_seconds: float | None = Field(
+        default=None, description="that the processes which served it used"
+    )
 
     @property
     def rate(self) -> float:

@@ -55,6 +55,7 @@ class Slice:
         self.over = Event()
         self.samples: list[tuple[float, float | None]] = []
         self.within = 0
+        self.served = 0
         self.failures: Counter[str] = Counter()
         self.tokens = 0
         self.ended = self.started
@@ -99,6 +100,7 @@ class Slice:
         if failure:
             self.failures[failure] += 1
             return
+        self.served += 1
         if self.counted_from <= now and self.closed is None:
             self.within += 1
         if began >= self.counted_from:
@@ -108,6 +110,7 @@ class Slice:
         return {
             "samples": self.samples,
             "within": self.within,
+            "served": self.served,
             "failures": dict(self.failures),
             "tokens": self.tokens,
             "watched_seconds": max((self.closed or self.ended) - self.counted_from, 0.001),
@@ -274,6 +277,7 @@ def _merge(reports: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "samples": [sample for report in reports for sample in report["samples"]],
         "within": sum(report["within"] for report in reports),
+        "served": sum(report["served"] for report in reports),
         "failures": dict(failures),
         "tokens": sum(report["tokens"] for report in reports),
         "watched_seconds": max(report["watched_seconds"] for report in reports),

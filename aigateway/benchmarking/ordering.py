@@ -17,6 +17,7 @@ from aigateway.benchmarking.locust_bundle import ensure_locust
 from aigateway.benchmarking.run import QUICK, Effort, Order
 from aigateway.benchmarking.subjects import plan_subjects
 from aigateway.benchmarking.variants import CATALOGUE, choose_variants
+from aigateway.benchmarking.workloads import WORKLOADS
 from aigateway.deployed.deployment import KEY_VARIABLE
 from aigateway.errors import AigatewayError
 from aigateway.settings.problems import suggest
@@ -37,6 +38,9 @@ class Wishes:
     rounds: int | None = None
     seconds: float | None = None
     requests: int | None = None
+    workloads: tuple[str, ...] = ()
+    users: tuple[int, ...] = ()
+    starts: int | None = None
     base_url: str = ""
     token_budget: int = 1_000_000
     workers: int = 0
@@ -60,6 +64,9 @@ def read_order(root: Path, environment: str, wishes: Wishes, arguments: Sequence
         )
     if wishes.document and not _DOCUMENT.fullmatch(wishes.document):
         raise AigatewayError(f"{wishes.document!r} is no name of a document; take a-z, 0-9 and -")
+    for workload in wishes.workloads:
+        if workload not in WORKLOADS:
+            raise AigatewayError(f"{workload!r} is no workload; take {', '.join(WORKLOADS)}")
     variants = choose_variants(wishes.variants, wishes.catalogue or CATALOGUE)
     names = [plan.name for plan in plan_subjects(variants)]
     for name in wishes.only:
@@ -83,6 +90,12 @@ def read_order(root: Path, environment: str, wishes: Wishes, arguments: Sequence
 
 def _find_effort(wishes: Wishes) -> Effort:
     effort = QUICK if wishes.quick else Effort()
+    if wishes.workloads:
+        effort = replace(effort, workloads=tuple(name for name in WORKLOADS if name in wishes.workloads))
+    if wishes.users:
+        effort = replace(effort, concurrencies=tuple(sorted(set(wishes.users))))
+    if wishes.starts:
+        effort = replace(effort, starts=wishes.starts)
     if wishes.rounds:
         effort = replace(effort, rounds=wishes.rounds)
     if wishes.seconds:

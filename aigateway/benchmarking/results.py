@@ -52,6 +52,10 @@ class LoadResult(_Frozen):
     latency: Latency | None = Field(default=None, description="until the end of the answer")
     first_event: Latency | None = Field(default=None, description="until the first event of a stream")
     throughput: Figure | None = Field(default=None, description="requests a second")
+    processor_ms: Figure | None = Field(
+        default=None,
+        description="of processor time that all processes of it used for one request; Linux only",
+    )
     added: Latency | None = Field(default=None, description="latency beyond that of calling Azure directly")
     added_first_event: Latency | None = None
     latency_ratio: Figure | None = Field(default=None, description="p50 as a multiple of the baseline's")
@@ -81,6 +85,9 @@ class Subject(_Frozen):
         default=None, description="from its start command to its first answer"
     )
     start_ratio: Figure | None = Field(default=None, description="as a multiple of the baseline's")
+    start_processor_seconds: Figure | None = Field(
+        default=None, description="of processor time until its first answer; Linux only"
+    )
     memory: MemoryResult | None = None
     loads: tuple[LoadResult, ...] = ()
 

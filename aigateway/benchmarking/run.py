@@ -119,6 +119,7 @@ class Record:
 
     plan: Plan
     starts: list[float] = field(default_factory=list)
+    start_processors: list[float] = field(default_factory=list)
     slices: dict[LoadKey, list[Slice]] = field(default_factory=dict)
     at_rest: int | None = None
     series: list[tuple[int, int]] = field(default_factory=list)
@@ -236,6 +237,9 @@ def _start_all(
             with contextlib.ExitStack() as own:
                 running, seconds = start_subject(plan, site, own)
                 notes.records[plan.name].starts.append(seconds)
+                used = running.read_processor_seconds()
+                if used is not None:
+                    notes.records[plan.name].start_processors.append(used)
                 if last:
                     started[plan.name] = running
                     undo.push(own.pop_all())
@@ -285,9 +289,7 @@ def _go_round(
             for concurrency in effort.concurrencies:
                 for one in order:
                     load = effort.make_load(one.ask(workload), one.key, concurrency)
-                    found = generator.send(load)
-                    if found.failed:
-                        one.require_alive()
+                    found = _send_watched(generator, load, one)
                     current[one.plan.name, (workload, concurrency)] = found
                     _say(
                         console,
@@ -299,6 +301,17 @@ def _go_round(
         for (name, key), found in current.items():
             notes.records[name].slices.setdefault(key, []).append(found)
         notes.rounds += 1
+
+
+def _send_watched(generator: Sender, load: Load, one: Running) -> Slice:
+    """Send `load` to one of them; it has to outlive that."""
+    before = one.read_processor_seconds()
+    found = generator.send(load)
+    after = one.read_processor_seconds()
+    if found.failed:
+        one.require_alive()
+    used = None if before is None or after is None else after - before
+    return found.model_copy(update={"processor_seconds": used})
 
 
 def _measure_memory(
@@ -433,6 +446,9 @@ def conclude(records: Sequence[Record]) -> tuple[Subject, ...]:
             title=record.plan.title,
             edits=record.plan.edits,
             start_seconds=figures.summarize(record.starts) if record.starts else None,
+            start_processor_seconds=figures.summarize(record.start_processors)
+            if record.start_processors
+            else None,
             start_ratio=_compare_starts(record, baseline),
             memory=_conclude_memory(record),
             loads=tuple(_conclude_load(key, record, direct, baseline) for key in record.slices),
@@ -499,6 +515,7 @@ def _conclude_load(
         latency=_summarize(own.ends),
         first_event=_summarize(own.firsts) if own.firsts else None,
         throughput=figures.summarize(own.rates, n=counts["answered"]),
+        processor_ms=figures.summarize(own.processors, n=counts["answered"]) if own.processors else None,
         added=_find_added(own.ends, beyond.ends) if beyond else None,
         added_first_event=_find_added(own.firsts, beyond.firsts)
         if beyond and own.firsts and beyond.firsts
@@ -517,6 +534,12 @@ class _Measures:
         self.firsts = firsts if all(firsts) else []
         self.medians = [figures.find_percentile(values, 50) for values in self.ends]
         self.rates = [found.rate for found in slices]
+        used = [found.processor_seconds for found in slices]
+        self.processors = [
+            1000 * seconds / found.served
+            for seconds, found in zip(used, slices, strict=True)
+            if seconds is not None and found.served
+        ]
 
 
 def _find_measures(record: Record, key: LoadKey, other: Record | None) -> _Measures | None:
@@ -576,4 +599,5 @@ def list_lines(result: BenchResult) -> Iterator[str]:
             ratio = (
                 f", {load.throughput_ratio.value:.2f} of {result.baseline}'s" if load.throughput_ratio else ""
             )
-            yield f"{where}: p50 {load.latency.p50.value:.1f} ms, {load.throughput.value:.1f}/s{ratio}"
+            used = f", {load.processor_ms.value:.1f} ms CPU" if load.processor_ms else ""
+            yield f"{where}: p50 {load.latency.p50.value:.1f} ms, {load.throughput.value:.1f}/s{ratio}{used}"

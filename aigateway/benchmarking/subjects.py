@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 
 from aigateway.benchmarking.confinement import confine
+from aigateway.benchmarking.processors import read_processor_seconds
 from aigateway.benchmarking.results import Kind
 from aigateway.benchmarking.variants import Variant
 from aigateway.benchmarking.workloads import Request, WorkloadName, ask_azure, ask_gateway
@@ -129,11 +130,17 @@ class Running:
 
     def bypass_edge(self, plan: Plan) -> Running:
         """Its LiteLLM, called as the edge calls it, as a subject of its own."""
-        return Running(plan, self._site, _locate(self._parts[0].reference), "master")
+        return Running(plan, self._site, _locate(self._parts[0].reference), "master", self._parts[:1])
 
     def read_memory_bytes(self) -> int:
         """What its processes hold just now."""
         return sum(part.reference.read_memory_bytes() for part in self._parts)
+
+    def read_processor_seconds(self) -> float | None:
+        """What its processes have used so far; none where nobody knows."""
+        groups = [read_processor_seconds(part.reference.pid) for part in self._parts]  # type: ignore[union-attr] # they are processes
+        known = [seconds for seconds in groups if seconds is not None]
+        return sum(known) if known and len(known) == len(groups) else None
 
     def require_alive(self) -> None:
         """Raises LaunchError when a part of it has ended."""
