@@ -20,19 +20,23 @@ from aigateway.launching.commands import StartCommand, command_envoy, command_li
 from aigateway.launching.edits import Edit
 from aigateway.launching.keys import GatewayKeys
 from aigateway.launching.parts import Launcher, Part, PartReference, quote_log
-from aigateway.launching.stack import HEALTH_PATH, READY_SECONDS
+from aigateway.launching.stack import HEALTH_PATH
 from aigateway.rendering.renderer import ENVOY, LITELLM, Rendering, render_settings
 from aigateway.settings.model import Settings
 from aigateway.waiting import wait_until
 
 _STOCK = Path(__file__).with_name("stock.yaml")
 
-# As its documentation starts it.
+# As its documentation starts it; but where there is no network, it would wait for a list of prices until it gave up.
 _STOCK_SCRIPT = """\
 set -eu
+export LITELLM_LOCAL_MODEL_COST_MAP=True
 printf '%s' "$LITELLM_CONFIG" >"$TMPDIR/config.yaml"
 exec litellm --config "$TMPDIR/config.yaml" --host 127.0.0.1 --port "$LITELLM_PORT"
 """
+
+# Several may start on a machine that is busy, or in a small part of one.
+_READY_SECONDS = 300.0
 
 #: So often whether it answers is asked while it starts: the start time is not known better than that.
 _ASK_SECONDS = 0.02
@@ -105,7 +109,7 @@ def plan_subjects(variants: Sequence[Variant]) -> tuple[Plan, ...]:
     """Everything that a run compares."""
     return (
         Plan("direct", "direct", "the simulated Azure, called directly"),
-        Plan("stock", "stock", "LiteLLM with its stock config, without an edge"),
+        Plan("stock", "stock", "LiteLLM with its stock config, without an edge; prices from its package"),
         Plan("gateway", "gateway", "the rendered config: Envoy and LiteLLM"),
         Plan("edgeless", "edgeless", "the rendered config's LiteLLM, without the edge"),
         *(Plan(one.variant, "variant", one.why, one.edits) for one in variants),
@@ -236,7 +240,9 @@ def _wait_for_answer(plan: Plan, url: str, parts: Sequence[Part]) -> None:
         return status == 200
 
     with httpx.Client(timeout=5, trust_env=False) as client:
-        if wait_until(answers, seconds=READY_SECONDS, every=_ASK_SECONDS):
+        if wait_until(answers, seconds=_READY_SECONDS, every=_ASK_SECONDS):
             return
     logs = "\n".join(f"  {part.name}, last lines:\n{quote_log(part)}" for part in parts)
-    raise LaunchError(f"{plan.name}: was not ready within {READY_SECONDS:.0f} s; last state: {state}\n{logs}")
+    raise LaunchError(
+        f"{plan.name}: was not ready within {_READY_SECONDS:.0f} s; last state: {state}\n{logs}"
+    )

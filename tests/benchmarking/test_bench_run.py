@@ -82,7 +82,8 @@ def test_a_figure_with_errors_in_it_is_refused(ready: Machine) -> None:
     gateway = read_result(ready).find("gateway")
     assert gateway
     failed, whole = gateway.find("embeddings", 2), gateway.find("responses", 2)
-    assert failed and whole
+    assert failed
+    assert whole
     assert failed.failed > 0
     assert failed.latency is None
     assert "status 400" in failed.failure
@@ -123,6 +124,7 @@ def test_a_litellm_that_dies_is_named(ready: Machine) -> None:
 @pytest.fixture
 def running(ready: Machine, started: Callable[..., subprocess.Popen[str]]) -> tuple[str, str]:
     """A gateway that runs, and a key of it."""
+    assert ready.home.is_dir()
     command = started("up", "--launcher", "process")
     assert command.stdout
     found: dict[str, str] = {}

@@ -24,7 +24,9 @@ def test_what_is_added_is_beyond_the_direct_call_of_the_same_round() -> None:
 def test_ratios_are_of_the_baseline() -> None:
     result = make_result()
     gateway, stock, direct = (result.find(name) for name in ("gateway", "stock", "direct"))
-    assert gateway and stock and direct
+    assert gateway
+    assert stock
+    assert direct
     load = gateway.find(*BUSY)
     assert load
     assert load.throughput_ratio
@@ -42,7 +44,8 @@ def test_only_a_stream_has_a_first_event() -> None:
     gateway = make_result().find("gateway")
     assert gateway is not None
     streamed, whole = gateway.find(*STREAM), gateway.find(*BUSY)
-    assert streamed and whole
+    assert streamed
+    assert whole
     assert streamed.first_event is not None
     assert streamed.added_first_event is not None
     assert whole.first_event is None
@@ -65,7 +68,8 @@ def test_a_figure_with_errors_in_it_is_refused() -> None:
     gateway = result.find("gateway")
     assert gateway is not None
     load, other = gateway.find(*BUSY), gateway.find(*CALM)
-    assert load and other
+    assert load
+    assert other
     assert (load.latency, load.throughput, load.added, load.throughput_ratio) == (None, None, None, None)
     assert (load.failed, load.answered, load.failure) == (4, 7, "3 of 4: status 500: it broke")
     assert other.latency is not None
@@ -98,7 +102,8 @@ def test_a_load_that_nobody_answered_has_no_figure_and_the_run_is_not_sound() ->
 def test_memory_grows_by_the_slope_of_its_second_half() -> None:
     result = make_result()
     stock, gateway = result.find("stock"), result.find("gateway")
-    assert stock and gateway
+    assert stock
+    assert gateway
     assert stock.memory
     assert gateway.memory
     assert (stock.memory.growth, gateway.memory.growth) == (1000, 0)
