@@ -75,7 +75,7 @@ class Slice:
         if (
             self.closed is None
             and now >= self.deadline
-            and (self.within >= self.least or now >= self.last_call)
+            and (len(self.samples) >= self.least or now >= self.last_call)
         ):
             self.closed = now
         if self.closed is not None or self.left <= 0:

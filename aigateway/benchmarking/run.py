@@ -36,7 +36,7 @@ from aigateway.benchmarking.subjects import (
 )
 from aigateway.benchmarking.variants import Variant
 from aigateway.benchmarking.workloads import WORKLOADS, Request, WorkloadName, ask_gateway
-from aigateway.deployed.deployment import KEY_VARIABLE, read_base_url
+from aigateway.deployed.deployment import KEY_VARIABLE, find_deployment
 from aigateway.errors import AigatewayError
 from aigateway.installing.pins import read_pins
 from aigateway.launching import runtime
@@ -380,15 +380,18 @@ def _measure_running(
     notes: Notes,
     console: Console,
 ) -> None:
-    key = os.environ.get(KEY_VARIABLE, "")
-    if not key:
+    if not os.environ.get(KEY_VARIABLE):
         raise AigatewayError(f"a running gateway asks for a key: put a client's into {KEY_VARIABLE}")
-    remote = _Remote(rendering.settings, read_base_url(order.base_url))
+    # It is asked once whether it is there and takes the key: every request would fail else, one by one.
+    deployment = find_deployment(order.root, order.environment, order.base_url)
+    remote = _Remote(rendering.settings, deployment.base_url)
     plan = Plan("running", "running", f"the gateway at {remote.base_url}")
     notes.records[plan.name] = Record(plan)
     effort = order.effort
     python = ensure_locust(console)
-    with start_generator(python, {"client": key}, workers=order.workers, listen=order.listen) as generator:
+    with start_generator(
+        python, {remote.key: deployment.key}, workers=order.workers, listen=order.listen
+    ) as generator:
         for workload in effort.workloads:
             warm_up = Load(
                 remote.ask(workload),
