@@ -67,6 +67,11 @@ def _tell(name: str, result: BenchResult) -> Iterator[str]:
         f"{machine.processor}, {machine.cores} cores, {machine.memory_gib:g} GiB, {machine.system}. {size}{busy} "
         f"{', '.join(f'{title} {version}' for title, version in sorted(result.versions.items()))}.\n"
     )
+    if result.paced_per_minute:
+        yield (
+            f"It was sent {result.paced_per_minute:g} requests a minute at most, to stay in its client's rate limit: "
+            f"how much it could serve is not known.\n"
+        )
     for workload, title in WORKLOADS.items():
         rows = [
             (subject, load)

@@ -36,7 +36,8 @@ class Load:
     """`users` who send `request` again and again, with the key that is called `key`.
 
     At first they are unwatched, while it settles; then for `seconds`, or for longer until `least` have been answered,
-    but not for more than `most_seconds`, and at most `most` times in all.
+    but not for more than `most_seconds`, and at most `most` times in all. With an interval, the users together send one
+    request each `interval_seconds`.
     """
 
     request: Request
@@ -47,6 +48,7 @@ class Load:
     least: int = 1
     most: int = _UNLIMITED
     most_seconds: float = 60.0
+    interval_seconds: float = 0.0
 
 
 class Slice(BaseModel):

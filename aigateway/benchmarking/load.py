@@ -118,6 +118,18 @@ class Slice:
 
 
 _current: Slice | None = None
+_next_turn = 0.0
+
+
+def _wait_for_turn(interval: float) -> None:
+    """Where there is a pace, one request is sent each `interval` seconds, over all slices."""
+    global _next_turn  # noqa: PLW0603 - all users of this process share it
+    if not interval:
+        return
+    now = time.perf_counter()
+    turn = max(_next_turn, now)
+    _next_turn = turn + interval
+    gevent.sleep(turn - now)
 
 
 class Caller(FastHttpUser):  # type: ignore[misc] # Locust is not here, where types are checked
@@ -135,6 +147,7 @@ class Caller(FastHttpUser):  # type: ignore[misc] # Locust is not here, where ty
             part.enter()
             try:
                 while part.take():
+                    _wait_for_turn(part.order["interval_seconds"])
                     self._call_once(part)
             finally:
                 part.leave()
@@ -245,7 +258,8 @@ class Conductor:
         self._complete.clear()
         # Locust gives each worker a user before it gives any a second one.
         self._expected = min(self._workers, order["users"])
-        share = {name: max(order[name] // self._expected, 1) for name in ("least", "most")}
+        share: dict[str, float] = {name: max(order[name] // self._expected, 1) for name in ("least", "most")}
+        share["interval_seconds"] = order["interval_seconds"] * self._expected
         self._runner.send_message("order", {**order, **share})
         # All users at once: the time that they would take to come would count.
         self._runner.start(order["users"], spawn_rate=order["users"])

@@ -114,6 +114,9 @@ class BenchResult(_Frozen):
     slice_seconds: float = Field(gt=0, description="how long each load was watched in a round")
     quick: bool
     limits_lifted: bool = Field(description="whether the edge's rate limits were lifted")
+    paced_per_minute: float | None = Field(
+        default=None, description="requests that it sent at most, to stay in a running gateway's rate limit"
+    )
     baseline: str = Field(default="", description="what the ratios are multiples of; empty: nothing")
     complete: bool = Field(description="false where it was stopped, or died, before its end")
     problem: str = Field(default="", description="why it is not complete")

@@ -43,6 +43,7 @@ from aigateway.launching import runtime
 from aigateway.launching.keys import generate_keys
 from aigateway.launching.process import ProcessLauncher
 from aigateway.launching.stack import describe_simulator
+from aigateway.rendering.edge import derive_edge
 from aigateway.rendering.renderer import Rendering
 from aigateway.settings.model import Settings
 from aigateway.signals import interrupt_on_terminate
@@ -132,6 +133,7 @@ class Notes:
 
     records: dict[str, Record] = field(default_factory=dict)
     rounds: int = 0
+    paced_per_minute: float | None = None
     tokens: int = 0
 
     @property
@@ -173,6 +175,7 @@ def bench(order: Order, rendering: Rendering, console: Console) -> BenchResult:
         baseline=BASELINE if BASELINE in notes.records else "",
         complete=not problem,
         problem=problem,
+        paced_per_minute=notes.paced_per_minute,
         tokens=notes.tokens if order.base_url else None,
         token_budget=order.token_budget if order.base_url else None,
         subjects=conclude(list(notes.records.values())),
@@ -364,7 +367,7 @@ def _measure_memory(
 
 @dataclass(frozen=True)
 class _Remote:
-    """A gateway at an address."""
+    """A gateway at an address; its own limits are kept, for what they refuse says nothing of it."""
 
     settings: Settings
     base_url: str
@@ -372,6 +375,13 @@ class _Remote:
 
     def ask(self, workload: WorkloadName) -> Request:
         return ask_gateway(workload, self.settings, self.base_url)
+
+    @property
+    def interval_seconds(self) -> float:
+        """So slowly the first client's bucket fills, on one replica."""
+        client = self.settings.clients[0].name
+        buckets = [bucket for bucket in derive_edge(self.settings).buckets if bucket.client == client]
+        return 60 / min(bucket.refill_per_minute for bucket in buckets)
 
 
 def _measure_running(
@@ -385,6 +395,7 @@ def _measure_running(
     # It is asked once whether it is there and takes the key: every request would fail else, one by one.
     deployment = find_deployment(order.root, order.environment, order.base_url)
     remote = _Remote(rendering.settings, deployment.base_url)
+    notes.paced_per_minute = round(60 / remote.interval_seconds, 1)
     plan = Plan("running", "running", f"the gateway at {remote.base_url}")
     notes.records[plan.name] = Record(plan)
     effort = order.effort
@@ -401,13 +412,13 @@ def _measure_running(
                 most=2,
                 most_seconds=_UNWATCHED_SECONDS,
             )
-            _send_within(order, generator, warm_up, notes)
+            _send_within(order, generator, warm_up, remote.interval_seconds, notes)
         for number in range(effort.rounds):
             current: dict[LoadKey, Slice] = {}
             for workload in effort.workloads:
                 for concurrency in effort.concurrencies:
                     load = effort.make_load(remote.ask(workload), remote.key, concurrency)
-                    found = _send_within(order, generator, load, notes)
+                    found = _send_within(order, generator, load, remote.interval_seconds, notes)
                     current[workload, concurrency] = found
                     _say(
                         console,
@@ -420,8 +431,11 @@ def _measure_running(
             notes.rounds += 1
 
 
-def _send_within(order: Order, generator: Sender, load: Load, notes: Notes) -> Slice:
-    """Send `load`, but no request that the budget might not pay for. Raises AigatewayError when none is left."""
+def _send_within(order: Order, generator: Sender, load: Load, interval: float, notes: Notes) -> Slice:
+    """Send `load`, a request each `interval` seconds, and none that the budget might not pay for.
+
+    Raises AigatewayError when none is left.
+    """
     cost = load.request.most_tokens
     affordable = (order.token_budget - notes.tokens) // cost
     if affordable < load.users:
@@ -429,7 +443,7 @@ def _send_within(order: Order, generator: Sender, load: Load, notes: Notes) -> S
             f"the token budget is used up: {notes.tokens:,} of {order.token_budget:,} are spent, and {load.users} "
             f"requests at once may cost {cost * load.users:,}; give more with --token-budget, or take --quick"
         )
-    found = generator.send(replace(load, most=min(load.most, affordable)))
+    found = generator.send(replace(load, most=min(load.most, affordable), interval_seconds=interval))
     # Of what failed nobody says what it cost.
     notes.tokens += found.tokens + found.failed * cost
     return found

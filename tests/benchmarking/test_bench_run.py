@@ -158,6 +158,9 @@ def test_a_running_gateway_is_measured_from_outside(ready: Machine, running: tup
     (load,) = subject.loads
     assert load.first_event
     assert load.added is None
+    assert load.throughput
+    assert result.paced_per_minute
+    assert load.throughput.value * 60 < 1.2 * result.paced_per_minute, "else its rate limit is met"
     assert result.tokens is not None
     assert result.tokens >= 7 * load.answered
     assert key not in json.dumps(result.model_dump(mode="json")) + done.stdout + done.stderr
