@@ -81,6 +81,7 @@ class Subject(_Frozen):
     kind: Kind
     title: str
     edits: tuple[Edit, ...] = ()
+    problem: str = Field(default="", description="why it did not start, where it did not")
     start_seconds: Figure | None = Field(
         default=None, description="from its start command to its first answer"
     )
@@ -144,7 +145,8 @@ class BenchResult(_Frozen):
     @property
     def sound(self) -> bool:
         """Whether all that was to be measured was."""
-        return self.complete and not self.failed and not self.missing
+        started = not any(subject.problem for subject in self.subjects)
+        return self.complete and started and not self.failed and not self.missing
 
     @property
     def summary(self) -> str:
@@ -154,6 +156,7 @@ class BenchResult(_Frozen):
             parts.append(f"{self.failed} requests failed")
         if self.missing:
             parts.append(f"{self.missing} loads have no figures")
+        parts += [f"{subject.name} did not start" for subject in self.subjects if subject.problem]
         if not self.complete:
             parts.append(f"stopped before its end: {self.problem}")
         return f"{self.environment}: {'; '.join(parts)}"

@@ -37,7 +37,7 @@ from aigateway.benchmarking.subjects import (
 from aigateway.benchmarking.variants import Variant
 from aigateway.benchmarking.workloads import WORKLOADS, Request, WorkloadName, ask_gateway
 from aigateway.deployed.deployment import KEY_VARIABLE, find_deployment
-from aigateway.errors import AigatewayError
+from aigateway.errors import AigatewayError, LaunchError
 from aigateway.installing.pins import read_pins
 from aigateway.launching import runtime
 from aigateway.launching.keys import generate_keys
@@ -125,6 +125,7 @@ class Record:
     at_rest: int | None = None
     series: list[tuple[int, int]] = field(default_factory=list)
     failures: dict[str, int] = field(default_factory=dict)
+    problem: str = ""
 
 
 @dataclass
@@ -235,24 +236,38 @@ def _start_all(
     """Start everything that has processes, as often as its start is measured, in turns; the last time it stays."""
     started: dict[str, Running] = {}
     for number in range(effort.starts):
-        last = number == effort.starts - 1
-        for plan in (plan for plan in plans if plan.starts):
+        for plan in (plan for plan in plans if plan.starts and not notes.records[plan.name].problem):
             with contextlib.ExitStack() as own:
-                running, seconds = start_subject(plan, site, own)
-                notes.records[plan.name].starts.append(seconds)
-                used = running.read_processor_seconds()
-                if used is not None:
-                    notes.records[plan.name].start_processors.append(used)
-                if last:
+                running = _start_one(plan, site, notes.records[plan.name], console, own)
+                if running and number == effort.starts - 1:
                     started[plan.name] = running
                     undo.push(own.pop_all())
-            _say(console, f"start {number + 1}/{effort.starts}", plan.name, f"{seconds:.1f} s")
     for plan in plans:
         if plan.kind == "direct":
             started[plan.name] = Running(plan, site, site.azure_url, "azure")
         elif plan.kind == "edgeless" and "gateway" in started:
             started[plan.name] = started["gateway"].bypass_edge(plan)
     return [started[plan.name] for plan in plans if plan.name in started]
+
+
+def _start_one(
+    plan: Plan, site: Site, record: Record, console: Console, undo: contextlib.ExitStack
+) -> Running | None:
+    """Start one of them; none where a variant does not: the others are measured all the same."""
+    try:
+        running, seconds = start_subject(plan, site, undo)
+    except LaunchError as error:
+        if plan.kind != "variant":
+            raise
+        record.problem = str(error)
+        console.print(f"[red]✗[/] {escape(str(error))}", highlight=False)
+        return None
+    record.starts.append(seconds)
+    used = running.read_processor_seconds()
+    if used is not None:
+        record.start_processors.append(used)
+    _say(console, f"start {len(record.starts)}", plan.name, f"{seconds:.1f} s")
+    return running
 
 
 def _warm_up(running: Sequence[Running], generator: Sender, effort: Effort, console: Console) -> None:
@@ -462,6 +477,7 @@ def conclude(records: Sequence[Record]) -> tuple[Subject, ...]:
             kind=record.plan.kind,
             title=record.plan.title,
             edits=record.plan.edits,
+            problem=record.problem,
             start_seconds=figures.summarize(record.starts) if record.starts else None,
             start_processor_seconds=figures.summarize(record.start_processors)
             if record.start_processors
@@ -608,6 +624,8 @@ def _say(console: Console, step: str, what: str, outcome: str) -> None:
 def list_lines(result: BenchResult) -> Iterator[str]:
     """What a person wants to know first, one line each."""
     for subject in result.subjects:
+        if subject.problem:
+            yield f"{subject.name}: no figures; it did not start"
         for load in subject.loads:
             where = f"{subject.name}: {load.workload}, {load.concurrency} at once"
             if load.latency is None or load.throughput is None:

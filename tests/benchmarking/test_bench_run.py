@@ -121,6 +121,28 @@ def test_a_litellm_that_dies_is_named(ready: Machine) -> None:
     assert ready.find_leftovers() == []
 
 
+def test_a_variant_that_does_not_start_keeps_nobody_else_from_being_measured(ready: Machine) -> None:
+    path = ready.temporary.parent / "mine.yaml"
+    path.write_text(
+        "- variant: broken\n  why: to see it end\n"
+        "  edits: [{file: litellm.sh, find: 'exec litellm ', put: 'exit 9; litellm '}]\n"
+    )
+    done = ready.run(
+        "bench", *TINY, "--only", "gateway", "--variants", str(path), "--variant", "broken", "--users", "1",
+        "--workload", "responses", seconds=PATIENCE_SECONDS,
+    )  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    result = read_result(ready)
+    broken, gateway = result.find("broken"), result.find("gateway")
+    assert broken
+    assert gateway
+    assert "litellm ended before it was ready" in broken.problem
+    assert broken.loads == ()
+    assert all(load.latency for load in gateway.loads)
+    assert "broken: no figures; it did not start" in done.stdout
+    assert ready.find_leftovers() == []
+
+
 @pytest.fixture
 def running(ready: Machine, started: Callable[..., subprocess.Popen[str]]) -> tuple[str, str]:
     """A gateway that runs, and a key of it."""
