@@ -706,6 +706,106 @@ def _load_current(environment: str) -> tuple[Path, Settings]:
 
 
 @app.command()
+def bench(
+    environment: Environment = "dev",
+    *,
+    base_url: Annotated[
+        str, typer.Option(help="measure the gateway that runs there, with the key AIGATEWAY_KEY")
+    ] = "",
+    quick: Annotated[
+        bool, typer.Option("--quick", help="about a minute: fewer rounds, no leak test")
+    ] = False,
+    vcpu: Annotated[
+        float | None, typer.Option(min=0.1, max=64, help="processors of LiteLLM's container; needs root")
+    ] = None,
+    variant: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="compare this too, or several joined by +, or all; repeatable"),
+    ] = None,
+    variants: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="where variants stand; default: the package's own")
+    ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="leave out the other subjects; repeatable"),
+    ] = None,
+    workload: Annotated[
+        list[str] | None, typer.Option(help="only this: responses, stream or embeddings; repeatable")
+    ] = None,
+    users: Annotated[
+        list[int] | None, typer.Option(min=1, max=10_000, help="at once; default: 1, 10 and 50; repeatable")
+    ] = None,
+    starts: Annotated[int | None, typer.Option(min=1, max=100, help="default: 3")] = None,
+    rounds: Annotated[int | None, typer.Option(min=1, max=100, help="default: 5")] = None,
+    seconds: Annotated[
+        float | None, typer.Option(min=0.2, max=600, help="of each load in each round; default: 3")
+    ] = None,
+    requests: Annotated[
+        int | None, typer.Option(min=0, help="after which memory is compared; default: 10,000")
+    ] = None,
+    token_budget: Annotated[
+        int, typer.Option(metavar="N", min=1, help="tokens that a running gateway may cost")
+    ] = 1_000_000,
+    workers: Annotated[
+        int, typer.Option(min=0, max=64, help="processes that send the load; 0: one, which is enough here")
+    ] = 0,
+    listen: Annotated[
+        int,
+        typer.Option(
+            metavar="PORT", min=0, max=65535, help="have the workers join here, from other machines"
+        ),
+    ] = 0,
+    join: Annotated[
+        str,
+        typer.Option(metavar="HOST:PORT", help="be such a worker, with AIGATEWAY_KEY; nothing else is done"),
+    ] = "",
+    document: Annotated[
+        str, typer.Option(metavar="NAME", help="put the result into docs/performance.md, under this name")
+    ] = "",
+) -> None:
+    """Measure what the gateway costs: latency, throughput, start, memory; beside LiteLLM's stock config."""
+    from aigateway.benchmarking.ordering import Wishes, join_load, read_order
+    from aigateway.benchmarking.run import INTERRUPTED, list_lines
+    from aigateway.benchmarking.run import bench as measure
+    from aigateway.benchmarking.writing import write_result
+    from aigateway.rendering.renderer import render_environment
+
+    root = find_root(Path.cwd())
+    if join:
+        sys.exit(join_load(join, errors))
+    wishes = Wishes(
+        quick=quick,
+        vcpu=vcpu,
+        variants=tuple(variant or ()),
+        catalogue=variants,
+        only=tuple(only or ()),
+        workloads=tuple(workload or ()),
+        users=tuple(users or ()),
+        starts=starts,
+        rounds=rounds,
+        seconds=seconds,
+        requests=requests,
+        base_url=base_url,
+        token_budget=token_budget,
+        workers=workers,
+        listen=listen,
+        document=document,
+    )
+    order = read_order(root, environment, wishes, sys.argv[1:])
+    rendering = render_environment(root, environment)
+    rendering.require_current()
+    result = measure(order, rendering, errors)
+    for line in list_lines(result):
+        output.print(line, markup=False)
+    output.print(result.summary, style="bold green" if result.sound else "bold red", markup=False)
+    for path in write_result(root, result, document):
+        output.print(f"wrote {path.relative_to(root)}", style="dim")
+    if not result.complete:
+        sys.exit(130 if result.problem == INTERRUPTED else AigatewayError.exit_code)
+    sys.exit(0 if result.sound else 1)
+
+
+@app.command()
 def parity(
     local: Annotated[Path, typer.Argument(metavar="LOCAL.json", help="result.json of a local run")],
     deployed: Annotated[Path, typer.Argument(metavar="DEPLOYED.json", help="result.json of a deployed one")],

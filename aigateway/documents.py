@@ -10,6 +10,8 @@ from pydantic import BaseModel
 from aigateway.acceptance.features import list_scenarios
 from aigateway.acceptance.requirements import render_requirements
 from aigateway.acceptance.results import RunResult
+from aigateway.benchmarking import document
+from aigateway.benchmarking.results import BenchResult
 from aigateway.costs import load_prices, render_costs
 from aigateway.doctor.page import render_page
 from aigateway.doctor.results import Diagnosis
@@ -42,6 +44,8 @@ def _render_documents(root: Path) -> dict[str, str]:
         "docs/evidence.schema.json": _render_schema(Evidence),
         "docs/upgrade.schema.json": _render_schema(UpgradeResult),
         "docs/rehearsal.schema.json": _render_schema(Rehearsal),
+        "docs/bench.schema.json": _render_schema(BenchResult),
+        str(document.PAGE): document.render_performance(document.load_results(root)),
     }
 
 
