@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from clouds import ROOT, make_cloud_in
 from fake_cloud import AZURE
-from test_bootstrap import ACCOUNT, UNDONE, use_in_process
+from test_bootstrap import ACCOUNT, MODELS, UNDONE, use_in_process
 
 from aigateway.bootstrap import Part
 from aigateway.bootstrap.parts import bootstrap
@@ -37,7 +37,7 @@ def collect_lines(folder: Path) -> dict[str, list[str]]:
     lines: dict[str, list[str]] = {}
     with pytest.MonkeyPatch.context() as patch:
         use_in_process(cloud, patch)
-        bootstrap(ROOT, Part.ALL, "dev", Mode.CHANGE, lambda _line: None)
+        bootstrap(ROOT, Part.ALL, "dev", Mode.CHANGE, lambda _line: None, account=MODELS)
         state = cloud.read()
         for undo in UNDONE.values():
             undo(state)
