@@ -666,6 +666,8 @@ def test_an_account_that_is_gone(cloud: Cloud, go: Go) -> None:
     assert outcome.conflicts == 1
     cloud.edit(faults={"az cognitiveservices": [1, "ERROR: (AuthorizationFailed) may not"]})
     assert "it takes the role Reader on the subscription" in refuse(cloud, go)
+    cloud.edit(faults={}, answers={"az cognitiveservices": "{}"})
+    assert "az cognitiveservices account show gave an unexpected answer (kind: " in refuse(cloud, go)
 
 
 @pytest.mark.parametrize(
