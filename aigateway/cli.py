@@ -200,8 +200,16 @@ def prepare_environment(
             metavar="USER|ORG/TEAM", help="who approves deployments to staging and prod; repeatable"
         ),
     ] = None,
+    openai_account: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME", help="the account of Azure OpenAI, whose endpoint and key an apply asks for"
+        ),
+    ] = "",
+    openai_group: Annotated[str, typer.Option(metavar="GROUP", help="the account's resource group")] = "",
 ) -> None:
     """Make what Azure and GitHub need before an environment can be deployed; only what is missing is made."""
+    from aigateway.bootstrap.openai import read_account
     from aigateway.bootstrap.parts import bootstrap
     from aigateway.bootstrap.steps import Mode
 
@@ -220,6 +228,7 @@ def prepare_environment(
         say,
         repository=repository,
         reviewers=reviewer or (),
+        account=read_account(openai_account, openai_group),
     )
     say(f"{environment}: {outcome}")
     sys.exit(0 if outcome.good else 1)

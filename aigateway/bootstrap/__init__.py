@@ -4,6 +4,7 @@ steps           what a step found and would change, and the three ways to go thr
 target          the environment, the subscription and the repository that it is all about
 state           where Terraform keeps its state
 directory       the app registrations, and what they may log in with
+openai          the account of Azure OpenAI, which is there already
 roles           what each identity may do
 protection      GitHub's environments: who approves, which branch, which variables
 parts           which steps a command takes, in order

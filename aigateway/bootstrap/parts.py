@@ -8,11 +8,13 @@ from pathlib import Path
 
 from aigateway.bootstrap import Part
 from aigateway.bootstrap.directory import Registration, read_subject_prefix
+from aigateway.bootstrap.openai import OpenAIAccount
 from aigateway.bootstrap.protection import GitHubEnvironment, find_reviewers, require_application
 from aigateway.bootstrap.roles import make_definition_step, make_role_step
 from aigateway.bootstrap.state import list_state_steps
 from aigateway.bootstrap.steps import Mode, Outcome, Step, take_steps
 from aigateway.bootstrap.target import Target, find_repository, find_target
+from aigateway.errors import AigatewayError
 
 
 def bootstrap(
@@ -24,20 +26,26 @@ def bootstrap(
     *,
     repository: str = "",
     reviewers: Sequence[str] = (),
+    account: OpenAIAccount | None = None,
 ) -> Outcome:
     """Make what is missing of an environment's state, identities and GitHub environments, or only say what is.
 
-    `repository` is OWNER/NAME, by default that of the folder this runs in. Raises AigatewayError as `take_steps` does.
+    `repository` is OWNER/NAME, by default that of the folder this runs in; `account` what the environment's
+    GitHub jobs are told of Azure OpenAI. Raises AigatewayError as `take_steps` does.
     """
+    if account and part not in {Part.GITHUB, Part.ALL}:
+        raise AigatewayError(f"--openai-account is for the parts github and all; {part} has no use for it")
     target = find_target(root, environment)
     if part is not Part.STATE:
         target = replace(target, repository=find_repository(repository))
     place = f" and {target.slug}" if target.repository else ""
     say(f"{environment} in the subscription {target.account.name} ({target.account.id}){place}")
-    return take_steps(list_steps(target, part, reviewers), mode, say)
+    return take_steps(list_steps(target, part, reviewers, account), mode, say)
 
 
-def list_steps(target: Target, part: Part, reviewers: Sequence[str] = ()) -> tuple[Step, ...]:
+def list_steps(
+    target: Target, part: Part, reviewers: Sequence[str] = (), account: OpenAIAccount | None = None
+) -> tuple[Step, ...]:
     """The steps of a part; GitHub is asked what the others build on.
 
     With all of them, who may deploy is settled before anything can be deployed with: GitHub's environments are
@@ -49,12 +57,15 @@ def list_steps(target: Target, part: Part, reviewers: Sequence[str] = ()) -> tup
     applier = Registration(target, "apply", target.environment)
     if part is Part.IDENTITY:
         return _list_identity_steps(target, planner, applier)
-    protection, variables = _list_github_steps(target, planner, applier, reviewers)
+    # First, so that nothing is made for an account that is another.
+    there = (account.make_step(target),) if account else ()
+    protection, variables = _list_github_steps(target, planner, applier, reviewers, account)
     if part is Part.GITHUB:
         for registration in (planner, applier):
             require_application(registration)
-        return (*protection, *variables)
+        return (*there, *protection, *variables)
     return (
+        *there,
         *list_state_steps(target),
         *protection,
         *_list_identity_steps(target, planner, applier),
@@ -73,22 +84,25 @@ def _list_identity_steps(target: Target, *registrations: Registration) -> tuple[
 
 
 def _list_github_steps(
-    target: Target, planner: Registration, applier: Registration, reviewers: Sequence[str]
+    target: Target,
+    planner: Registration,
+    applier: Registration,
+    reviewers: Sequence[str],
+    account: OpenAIAccount | None,
 ) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
     """How the environments are protected, and their variables."""
     if target.repository is None:
         raise LookupError("this target was found without its repository")
     people = find_reviewers(reviewers)
-    places = (
-        (GitHubEnvironment(target, target.repository, planner.github_environment, guarded=False), planner),
-        (
-            GitHubEnvironment(
-                target, target.repository, applier.github_environment, guarded=True, reviewers=people
-            ),
-            applier,
-        ),
+    plans = GitHubEnvironment(target, target.repository, planner.github_environment, guarded=False)
+    applies = GitHubEnvironment(
+        target, target.repository, applier.github_environment, guarded=True, reviewers=people
     )
     return (
-        tuple(step for place, _ in places for step in place.list_protection_steps()),
-        tuple(place.make_variable_step(registration) for place, registration in places),
+        (*plans.list_protection_steps(), *applies.list_protection_steps()),
+        (
+            plans.make_variable_step(planner),
+            applies.make_variable_step(applier),
+            applies.make_account_step(account),
+        ),
     )

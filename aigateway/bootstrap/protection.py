@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from aigateway.bootstrap.directory import Registration
-from aigateway.bootstrap.steps import Change, ConflictError, Step
+from aigateway.bootstrap.openai import OpenAIAccount
+from aigateway.bootstrap.steps import Change, ConflictError, Note, Step
 from aigateway.bootstrap.target import Repository, Target
 from aigateway.commands import Command, ask
 from aigateway.errors import AigatewayError
@@ -19,6 +20,8 @@ BRANCH = "main"
 #: Where a person approves each deployment.
 REVIEWED = {"staging", "prod"}
 CLIENT_ID, TENANT_ID, SUBSCRIPTION_ID = "AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_SUBSCRIPTION_ID"
+#: By these an apply finds the endpoint and the key of Azure OpenAI (aigateway.delivery.rollout).
+ACCOUNT, GROUP = "AZURE_OPENAI_ACCOUNT", "AZURE_OPENAI_GROUP"
 
 
 class _Shape(BaseModel):
@@ -118,6 +121,13 @@ class GitHubEnvironment:
             lambda: self.inspect_variables(registration),
         )
 
+    def make_account_step(self, account: OpenAIAccount | None) -> Step:
+        """Which account of Azure OpenAI the environment's jobs ask for its endpoint and key."""
+        return Step(
+            f"variables of GitHub environment {self.name}: {ACCOUNT}, {GROUP}",
+            lambda: self.inspect_account(account),
+        )
+
     def inspect_environment(self) -> Sequence[Change]:
         found = self._find()
         self.made = found is not None
@@ -159,16 +169,40 @@ class GitHubEnvironment:
             TENANT_ID: self.target.account.tenant_id,
             SUBSCRIPTION_ID: self.target.account.id,
         }
-        place = ("--env", self.name, "--repo", self.repository.name_with_owner)
-        found: dict[str, str] = {}
-        if self.made:
-            command = self._gh("variable", "list", *place, "--json", "name,value")
-            answer: list[_Variable] = ask(command, list[_Variable])
-            found = {one.name: one.value for one in answer}
+        return self._compare_variables(self._find_variables(), wanted)
+
+    def inspect_account(self, account: OpenAIAccount | None) -> Sequence[Change | Note]:
+        """Without one it is the account that the variables name, which has to be there still."""
+        found = self._find_variables()
+        if account is None and not (found.get(ACCOUNT) and found.get(GROUP)):
+            return [
+                Note(
+                    f"which account of Azure OpenAI {self.name} has is not known to GitHub, and its first apply asks "
+                    f"for it; run: aigateway bootstrap github {self.target.environment} --openai-account NAME "
+                    "--openai-group GROUP"
+                )
+            ]
+        if account is None:
+            account = OpenAIAccount(found[ACCOUNT], found[GROUP])
+            account.require(self.target)
+        return self._compare_variables(found, {ACCOUNT: account.name, GROUP: account.group})
+
+    @property
+    def _place(self) -> tuple[str, ...]:
+        return ("--env", self.name, "--repo", self.repository.name_with_owner)
+
+    def _find_variables(self) -> dict[str, str]:
+        if not self.made:
+            return {}
+        command = self._gh("variable", "list", *self._place, "--json", "name,value")
+        answer: list[_Variable] = ask(command, list[_Variable])
+        return {one.name: one.value for one in answer}
+
+    def _compare_variables(self, found: Mapping[str, str], wanted: Mapping[str, str]) -> list[Change]:
         return [
             Change(
                 f"variable {name} of GitHub environment {self.name}",
-                self._gh("variable", "set", name, *place, "--body", value),
+                self._gh("variable", "set", name, *self._place, "--body", value),
                 differs=name in found,
             )
             for name, value in wanted.items()

@@ -36,6 +36,13 @@ class Change:
 
 
 @dataclass(frozen=True)
+class Note:
+    """What somebody has to do who knows what nothing here does; it keeps nothing from going on."""
+
+    what: str
+
+
+@dataclass(frozen=True)
 class Step:
     """One thing that has to be there; `inspect` asks, changes nothing, and says what is needed.
 
@@ -43,7 +50,7 @@ class Step:
     """
 
     subject: str
-    inspect: Callable[[], Sequence[Change]]
+    inspect: Callable[[], Sequence[Change | Note]]
 
 
 @dataclass(frozen=True)
@@ -94,6 +101,9 @@ def take_steps(steps: Iterable[Step], mode: Mode, say: Callable[[str], None]) ->
             found += 1
             say(_write("found", step.subject))
         for change in needed:
+            if isinstance(change, Note):
+                say(_write("to do", change.what))
+                continue
             if mode is Mode.CHANGE:
                 change.learn(run_settled(change.command))
             changes += 1

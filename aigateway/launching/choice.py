@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from typing import Literal
-
-from rich.console import Console
+from typing import TYPE_CHECKING, Literal
 
 from aigateway.errors import LaunchError
-from aigateway.launching.parts import Launcher
-from aigateway.settings.model import Settings
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from aigateway.launching.parts import Launcher
+    from aigateway.settings.model import Settings
 
 LauncherChoice = Literal["auto", "container", "process"]
 

@@ -8,7 +8,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from aigateway.errors import AigatewayError
 from aigateway.promotion.digests import hash_bytes
-from aigateway.scanning.results import ScanResult
 from aigateway.settings.values import Digest
 
 
@@ -23,6 +22,9 @@ class ScanOutcome(BaseModel):
 
 def read_scan(path: Path, environment: str) -> ScanOutcome:
     """What the scan of `environment` came to. Raises AigatewayError when the file is no such scan's result."""
+    # It draws tables too, and the gate, which only has the outcome, is not to wait for that.
+    from aigateway.scanning.results import ScanResult
+
     try:
         content = path.read_bytes()
         result = ScanResult.model_validate_json(content)

@@ -19,6 +19,8 @@ from aigateway.upgrading.candidate import Version, read_version
 WANTED = Path("aigateway/launching/runtime.in")
 LOCK = Path("aigateway/launching/runtime.lock")
 MODEL = Path("aigateway/settings/model.py")
+#: Where `aigateway render` and `aigateway docs` write; what else is new in a copy, was left by running it.
+GENERATED = (Path("infra/env"), Path("docs"))
 
 _PINNED = re.compile(r"(?<=^litellm\[proxy\]==)\S+", re.MULTILINE)
 # The settings' own default, where an environment's gateway.yaml says nothing.
@@ -29,10 +31,10 @@ _DEFAULT_TAG = re.compile(
 
 @dataclass(frozen=True)
 class Change:
-    """A file that has to change for the candidate; `name` is its path in the checkout."""
+    """A file that has to change for the candidate; `name` is its path in the checkout, which may not have it yet."""
 
     name: str
-    before: bytes
+    before: bytes | None
     after: bytes
 
 
@@ -71,9 +73,11 @@ def set_version(copy: Path, candidate: Version) -> None:
 
 
 def find_changes(before: Path, after: Path) -> tuple[Change, ...]:
-    """What differs between the two copies, of the files that the checkout has."""
-    names = sorted(path.relative_to(before) for path in before.rglob("*") if path.is_file())
-    pairs = ((name, (before / name).read_bytes(), (after / name).read_bytes()) for name in names)
+    """What differs between the two copies, of the files that the checkout has, and those that are generated anew."""
+    names = {path.relative_to(before) for path in before.rglob("*") if path.is_file()}
+    for folder in GENERATED:
+        names |= {path.relative_to(after) for path in (after / folder).rglob("*") if path.is_file()}
+    pairs = ((name, _read_if_there(before / name), (after / name).read_bytes()) for name in sorted(names))
     return tuple(Change(name.as_posix(), one, other) for name, one, other in pairs if one != other)
 
 
@@ -83,7 +87,7 @@ def carry_over(root: Path, changes: Iterable[Change]) -> None:
     Raises AigatewayError where one was changed since it was copied, or cannot be written.
     """
     changes = tuple(changes)
-    moved = [one.name for one in changes if (root / one.name).read_bytes() != one.before]
+    moved = [one.name for one in changes if _read_if_there(root / one.name) != one.before]
     if moved:
         raise AigatewayError(
             f"{', '.join(moved)}: changed while the candidate was tried, so nothing was written; run again"
@@ -95,7 +99,10 @@ def carry_over(root: Path, changes: Iterable[Change]) -> None:
             written.append(one)
     except BaseException:
         for one in written:
-            write_atomically(root / one.name, one.before.decode())
+            if one.before is None:
+                (root / one.name).unlink()
+            else:
+                write_atomically(root / one.name, one.before.decode())
         raise
 
 
@@ -129,6 +136,10 @@ def _find_once(pattern: re.Pattern[str], text: str, path: Path, wanted: str) -> 
     if len(found) != 1:
         raise AigatewayError(f"{path}: must have one {wanted}, and has {len(found)}")
     return found[0]
+
+
+def _read_if_there(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() else None
 
 
 def _read(path: Path) -> str:

@@ -38,6 +38,11 @@ EMPTY: State = {
     "providers": {"Microsoft.Storage": "Registered", "Microsoft.App": "NotRegistered"},
     "groups": [],
     "accounts": [],
+    "openai": [
+        {"name": "models", "resourceGroup": "ai", "kind": "OpenAI"},
+        {"name": "foundry", "resourceGroup": "ai", "kind": "AIServices"},
+        {"name": "eyes", "resourceGroup": "ai", "kind": "ComputerVision"},
+    ],
     "blobs": {},
     "containers": [],
     "locks": [],
@@ -200,6 +205,13 @@ def create_group(state: State, options: Options) -> Any:
     name, location, _ = take(options, "name", "location", "tags")
     state["groups"].append({"name": name, "location": location})
     return state["groups"][-1]
+
+
+def show_openai(state: State, options: Options) -> Any:
+    name, group = take(options, "name", "resource-group")
+    if all(one["resourceGroup"] != group for one in state["openai"]):
+        raise RefusedError(3, f"ERROR: (ResourceGroupNotFound) Resource group '{group}' could not be found.")
+    return find([one for one in state["openai"] if one["resourceGroup"] == group], "name", name)
 
 
 def check_name(state: State, options: Options) -> Any:
@@ -401,6 +413,7 @@ def create_assignment(state: State, options: Options) -> Any:
 
 AZURE = {
     "account show": show_account,
+    "cognitiveservices account show": show_openai,
     "provider list": list_providers,
     "provider register": register_provider,
     "group list": lambda state, options: take(options) or state["groups"],

@@ -16,6 +16,7 @@ from fake_cloud import SUBSCRIPTION, State
 
 from aigateway import commands
 from aigateway.bootstrap import Part
+from aigateway.bootstrap.openai import OpenAIAccount
 from aigateway.bootstrap.parts import bootstrap
 from aigateway.bootstrap.roles import CONDITION
 from aigateway.bootstrap.steps import Mode, Outcome
@@ -66,9 +67,11 @@ def go(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Out
         mode: Mode = Mode.CHANGE,
         environment: str = "dev",
         reviewers: Sequence[str] = (),
+        account: OpenAIAccount | None = None,
     ) -> tuple[Outcome, list[str]]:
         lines: list[str] = []
-        return bootstrap(ROOT, part, environment, mode, lines.append, reviewers=reviewers), lines
+        outcome = bootstrap(ROOT, part, environment, mode, lines.append, reviewers=reviewers, account=account)
+        return outcome, lines
 
     return run
 
@@ -584,6 +587,103 @@ def test_a_branch_too_many(cloud: Cloud, go: Go) -> None:
     branches["dev"].append({"name": "release/*", "type": "branch"})
     cloud.edit(branches=branches)
     assert "takes jobs of release/* too" in refuse(cloud, go)
+
+
+# --- Azure OpenAI
+
+
+MODELS = OpenAIAccount("models", "ai")
+
+
+def read_openai(cloud: Cloud, environment: str = "dev") -> list[str | None]:
+    variables = cloud.read()["variables"].get(environment, {})
+    return [variables.get("AZURE_OPENAI_ACCOUNT"), variables.get("AZURE_OPENAI_GROUP")]
+
+
+def test_the_account_of_azure_openai(cloud: Cloud, make_cloud: Callable[[], Cloud]) -> None:
+    given = ("--openai-account", "models", "--openai-group", "ai")
+    assert "would make   variable AZURE_OPENAI_GROUP" in cloud.succeed("all", "dev", "--plan", *given)
+    assert read_openai(cloud) == [None, None]
+    said = cloud.succeed("all", "dev", *given)
+    assert "found        account models of Azure OpenAI in ai" in said
+    assert read_openai(cloud) == ["models", "ai"]
+    # Only what applies writes the key.
+    assert read_openai(cloud, "dev-plan") == [None, None]
+    for arguments in (given, ()):
+        assert "0 made or changed" in cloud.succeed("all", "dev", *arguments)
+    assert "0 to make or change" in cloud.succeed("github", "dev", "--verify", *given)
+    later = make_cloud()
+    later.succeed("all", "dev")
+    later.succeed("github", "dev", *given)
+    assert later.made == cloud.made
+
+
+def test_another_account_is_a_change(cloud: Cloud, go: Go) -> None:
+    go(account=MODELS)
+    other = OpenAIAccount("foundry", "ai")
+    outcome, lines = go(mode=Mode.VERIFY, account=other)
+    assert (outcome.changes, outcome.good) == (1, False)
+    assert "differs      variable AZURE_OPENAI_ACCOUNT of GitHub environment dev" in lines
+    go(account=other)
+    assert read_openai(cloud) == ["foundry", "ai"]
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_without_an_account_it_is_said_what_to_do(cloud: Cloud, go: Go, mode: Mode) -> None:
+    go()
+    outcome, lines = go(mode=mode)
+    assert (outcome.changes, outcome.good) == (0, True)
+    (line,) = (line for line in lines if line.startswith("to do"))
+    assert "aigateway bootstrap github dev --openai-account NAME --openai-group GROUP" in line
+    # Half of it, set by hand, is as good as nothing.
+    variables = cloud.read()["variables"]
+    variables["dev"]["AZURE_OPENAI_ACCOUNT"] = "models"
+    cloud.edit(variables=variables)
+    assert any(line.startswith("to do") for line in go(mode=mode)[1])
+
+
+@pytest.mark.parametrize(
+    ("account", "said"),
+    [
+        (OpenAIAccount("nowhere", "ai"), "there is no account nowhere in the group ai"),
+        (OpenAIAccount("models", "nowhere"), "there is no account models in the group nowhere"),
+        (OpenAIAccount("eyes", "ai"), "is of the kind ComputerVision, which has no OpenAI"),
+    ],
+)
+def test_an_account_that_is_none_is_told_before_anything_is_made(
+    cloud: Cloud, go: Go, account: OpenAIAccount, said: str
+) -> None:
+    assert said in refuse(cloud, go, account=account)
+    outcome, lines = go(mode=Mode.VERIFY, account=account)
+    assert outcome.conflicts == 1
+    assert any(said in line for line in lines if line.startswith("in the way"))
+
+
+def test_an_account_that_is_gone(cloud: Cloud, go: Go) -> None:
+    go(account=MODELS)
+    cloud.edit(openai=[])
+    outcome, _ = go(mode=Mode.VERIFY)
+    assert outcome.conflicts == 1
+    cloud.edit(faults={"az cognitiveservices": [1, "ERROR: (AuthorizationFailed) may not"]})
+    assert "it takes the role Reader on the subscription" in refuse(cloud, go)
+    cloud.edit(faults={}, answers={"az cognitiveservices": "{}"})
+    assert "az cognitiveservices account show gave an unexpected answer (kind: " in refuse(cloud, go)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("github", "dev", "--openai-account", "models"), "are of one account; give both"),
+        (("github", "dev", "--openai-group", "ai"), "are of one account; give both"),
+        (
+            ("state", "dev", "--openai-account", "models", "--openai-group", "ai"),
+            "for the parts github and all",
+        ),
+    ],
+)
+def test_an_account_that_says_nothing(cloud: Cloud, arguments: tuple[str, ...], said: str) -> None:
+    assert said in cloud.refuse(*arguments)
+    assert cloud.read()["calls"] == []
 
 
 def test_github_before_there_is_an_identity(cloud: Cloud, go: Go) -> None:

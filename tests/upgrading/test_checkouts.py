@@ -94,6 +94,51 @@ def test_changes_are_carried_over(root: Path, tmp_path: Path) -> None:
     assert [one.name for one in changes] == [str(WANTED), str(MODEL)]
 
 
+NEW = Path("infra/env/dev/more.yaml")
+
+
+def prepare_new(root: Path, tmp_path: Path) -> tuple[checkouts.Change, ...]:
+    """As if the candidate's render made one file more, and running it left another."""
+    prepare(root, tmp_path)
+    after = tmp_path / "b"
+    for name in (NEW, Path("aigateway/__pycache__/cli.pyc")):
+        (after / name).parent.mkdir(parents=True, exist_ok=True)
+        (after / name).write_bytes(b"new\n")
+    return find_changes(tmp_path / "a", after)
+
+
+def test_a_file_that_only_the_candidate_renders_is_carried_over(root: Path, tmp_path: Path) -> None:
+    changes = prepare_new(root, tmp_path)
+    assert [one.name for one in changes] == [str(WANTED), str(MODEL), str(NEW)]
+    carry_over(root, changes)
+    assert (root / NEW).read_text() == "new\n"
+
+
+def test_a_new_file_is_written_over_nobodys(root: Path, tmp_path: Path) -> None:
+    changes = prepare_new(root, tmp_path)
+    (root / NEW).write_text("another's work")
+    with pytest.raises(AigatewayError, match=r"more\.yaml: changed while .* nothing was written"):
+        carry_over(root, changes)
+
+
+def test_a_new_file_is_taken_back_when_the_rest_cannot_be_written(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changes = prepare_new(root, tmp_path)
+    before = read_all(root)
+    write = checkouts.write_atomically
+
+    def fail(path: Path, text: str) -> None:
+        if path == root / MODEL and OTHER in text:
+            raise AigatewayError("the disk is full")
+        write(path, text)
+
+    monkeypatch.setattr(checkouts, "write_atomically", fail)
+    with pytest.raises(AigatewayError, match="the disk is full"):
+        carry_over(root, reversed(changes))
+    assert read_all(root) == before
+
+
 def test_nothing_is_written_over_a_file_that_was_changed_meanwhile(root: Path, tmp_path: Path) -> None:
     changes = prepare(root, tmp_path)
     (root / MODEL).write_text("another's work")
