@@ -14,6 +14,8 @@ from aigateway.acceptance.budget import DEFAULT_TOKENS
 from aigateway.acceptance.profiles import Profile
 from aigateway.acceptance.results import TargetName
 from aigateway.bootstrap import Part
+from aigateway.doctor.clients import DEFAULT_TOKENS as DEFAULT_DOCTOR_TOKENS
+from aigateway.doctor.clients import ClientName
 from aigateway.errors import AigatewayError
 from aigateway.launching.choice import LauncherChoice
 from aigateway.settings.loading import find_root, list_environments
@@ -274,6 +276,59 @@ def up(
     )
 
 
+@app.command("rehearse")
+def rehearse_indexing(
+    folder: Annotated[Path, typer.Argument(metavar="PATH", help="the folder that is open in the editor")],
+    environment: Environment = "dev",
+    *,
+    quota: Annotated[
+        str,
+        typer.Option(metavar="TPM[/RPM]", help="of Azure's deployment, such as 350k/2100; default: no limit"),
+    ] = "",
+    within: Annotated[
+        float, typer.Option(metavar="MINUTES", min=0.1, help="say what it takes to be done in so long")
+    ] = 10,
+    at_most: Annotated[
+        float, typer.Option(metavar="MINUTES", min=0.05, help="send for so long, and extrapolate the rest")
+    ] = 5,
+    client: Annotated[
+        str, typer.Option(metavar="NAME", help="whose limits; default: roo, or the first")
+    ] = "",
+    count: Annotated[bool, typer.Option("--count", help="only count; send nothing")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON instead of text")] = False,
+    launcher: Launcher = "auto",
+) -> None:
+    """Index a folder as Roo Code does, through the gateway to a simulated Azure: how long, or would it abort?"""
+    from aigateway.rehearsing.quota import read_quota
+    from aigateway.rehearsing.run import Order, count_only, rehearse, save
+    from aigateway.rehearsing.summary import describe_rehearsal, describe_verdict
+    from aigateway.rendering.renderer import render_environment
+
+    root = find_root(Path.cwd())
+    rendering = render_environment(root, environment)
+    rendering.require_current()
+    limit = read_quota(quota) if quota else None
+    order = Order(root, environment, folder, limit, client, within, at_most, launcher)
+    try:
+        found = count_only(order, rendering.settings, errors) if count else rehearse(order, rendering, errors)
+    except KeyboardInterrupt:
+        errors.print("stopped before anything was known", style="yellow")
+        sys.exit(130)
+    stopped = not count and (found.measured is None or found.measured.end == "stopped")
+    if as_json:
+        sys.stdout.write(found.model_dump_json(indent=2) + "\n")
+    else:
+        for line in describe_rehearsal(found):
+            output.print(line, markup=False)
+        output.print(describe_verdict(found), style="bold green" if found.good or count else "bold red")
+    if not count:
+        # After it was told: a full disk does not make it unknown.
+        save(found, order.result_path)
+    if not (count or as_json):
+        output.print(str(order.result_path.relative_to(root)), style="dim")
+    sys.exit(130 if stopped else 0 if found.good or count else 1)
+
+
 @app.command()
 def prove(
     environment: Environment = "dev",
@@ -438,6 +493,49 @@ def try_upgrade(
     folder = order.locate(read_version(result.candidate.version)).relative_to(root)
     output.print(f"{folder}/: summary.md, result.json, present/, candidate/", style="dim")
     sys.exit(0 if result.conformant else 1)
+
+
+@app.command()
+def doctor(
+    environment: Annotated[
+        str,
+        typer.Argument(metavar="[ENV]", help="take what is expected from its settings; none: the defaults"),
+    ] = "",
+    *,
+    base_url: Annotated[str, typer.Option(metavar="URL", help="as the client has it, with or without /v1")],
+    client: Annotated[
+        ClientName | None, typer.Option(help="try this client's own requests and traps, too")
+    ] = None,
+    model: Annotated[str, typer.Option(help="as the client has it; default: the settings'")] = "",
+    embedding_model: Annotated[str, typer.Option(help="as the client has it; default: the settings'")] = "",
+    dimensions: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="of the client's index; default: the model's")
+    ] = None,
+    token_budget: Annotated[
+        int, typer.Option(metavar="N", help="tokens that it may cost at most")
+    ] = DEFAULT_DOCTOR_TOKENS,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON instead of text")] = False,
+) -> None:
+    """Find out, from this machine, why a client cannot use a gateway; needs the client's key as AIGATEWAY_KEY."""
+    import os
+
+    from aigateway.doctor.question import find_expectations, put_question
+    from aigateway.doctor.results import list_lines
+    from aigateway.doctor.run import diagnose
+
+    expected = find_expectations(environment, model, embedding_model, dimensions)
+    question = put_question(base_url, expected, client, token_budget, os.environ)
+    with errors.status(f"looking at {question.address.root}") as status:
+        diagnosis = diagnose(
+            question, lambda result: status.update(f"looking at {question.address.root}: {result.title}")
+        )
+    if as_json:
+        sys.stdout.write(diagnosis.model_dump_json(indent=2) + "\n")
+    else:
+        for line in list_lines(diagnosis):
+            output.print(line, markup=False)
+        output.print(diagnosis.summary, style="bold red" if diagnosis.exit_code else "bold green")
+    sys.exit(diagnosis.exit_code)
 
 
 @app.command()
@@ -609,6 +707,106 @@ def _load_current(environment: str) -> tuple[Path, Settings]:
     rendering.require_current()
     require_clean(rendering)
     return root, rendering.settings
+
+
+@app.command()
+def bench(
+    environment: Environment = "dev",
+    *,
+    base_url: Annotated[
+        str, typer.Option(help="measure the gateway that runs there, with the key AIGATEWAY_KEY")
+    ] = "",
+    quick: Annotated[
+        bool, typer.Option("--quick", help="about a minute: fewer rounds, no leak test")
+    ] = False,
+    vcpu: Annotated[
+        float | None, typer.Option(min=0.1, max=64, help="processors of LiteLLM's container; needs root")
+    ] = None,
+    variant: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="compare this too, or several joined by +, or all; repeatable"),
+    ] = None,
+    variants: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="where variants stand; default: the package's own")
+    ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="leave out the other subjects; repeatable"),
+    ] = None,
+    workload: Annotated[
+        list[str] | None, typer.Option(help="only this: responses, stream or embeddings; repeatable")
+    ] = None,
+    users: Annotated[
+        list[int] | None, typer.Option(min=1, max=10_000, help="at once; default: 1, 10 and 50; repeatable")
+    ] = None,
+    starts: Annotated[int | None, typer.Option(min=1, max=100, help="default: 3")] = None,
+    rounds: Annotated[int | None, typer.Option(min=1, max=100, help="default: 5")] = None,
+    seconds: Annotated[
+        float | None, typer.Option(min=0.2, max=600, help="of each load in each round; default: 3")
+    ] = None,
+    requests: Annotated[
+        int | None, typer.Option(min=0, help="after which memory is compared; default: 10,000")
+    ] = None,
+    token_budget: Annotated[
+        int, typer.Option(metavar="N", min=1, help="tokens that a running gateway may cost")
+    ] = 1_000_000,
+    workers: Annotated[
+        int, typer.Option(min=0, max=64, help="processes that send the load; 0: one, which is enough here")
+    ] = 0,
+    listen: Annotated[
+        int,
+        typer.Option(
+            metavar="PORT", min=0, max=65535, help="have the workers join here, from other machines"
+        ),
+    ] = 0,
+    join: Annotated[
+        str,
+        typer.Option(metavar="HOST:PORT", help="be such a worker, with AIGATEWAY_KEY; nothing else is done"),
+    ] = "",
+    document: Annotated[
+        str, typer.Option(metavar="NAME", help="put the result into docs/performance.md, under this name")
+    ] = "",
+) -> None:
+    """Measure what the gateway costs: latency, throughput, start, memory; beside LiteLLM's stock config."""
+    from aigateway.benchmarking.ordering import Wishes, join_load, read_order
+    from aigateway.benchmarking.run import INTERRUPTED, list_lines
+    from aigateway.benchmarking.run import bench as measure
+    from aigateway.benchmarking.writing import write_result
+    from aigateway.rendering.renderer import render_environment
+
+    root = find_root(Path.cwd())
+    if join:
+        sys.exit(join_load(join, errors))
+    wishes = Wishes(
+        quick=quick,
+        vcpu=vcpu,
+        variants=tuple(variant or ()),
+        catalogue=variants,
+        only=tuple(only or ()),
+        workloads=tuple(workload or ()),
+        users=tuple(users or ()),
+        starts=starts,
+        rounds=rounds,
+        seconds=seconds,
+        requests=requests,
+        base_url=base_url,
+        token_budget=token_budget,
+        workers=workers,
+        listen=listen,
+        document=document,
+    )
+    order = read_order(root, environment, wishes, sys.argv[1:])
+    rendering = render_environment(root, environment)
+    rendering.require_current()
+    result = measure(order, rendering, errors)
+    for line in list_lines(result):
+        output.print(line, markup=False)
+    output.print(result.summary, style="bold green" if result.sound else "bold red", markup=False)
+    for path in write_result(root, result, document):
+        output.print(f"wrote {path.relative_to(root)}", style="dim")
+    if not result.complete:
+        sys.exit(130 if result.problem == INTERRUPTED else AigatewayError.exit_code)
+    sys.exit(0 if result.sound else 1)
 
 
 @app.command()

@@ -10,11 +10,16 @@ from pydantic import BaseModel
 from aigateway.acceptance.features import list_scenarios
 from aigateway.acceptance.requirements import render_requirements
 from aigateway.acceptance.results import RunResult
+from aigateway.benchmarking import document
+from aigateway.benchmarking.results import BenchResult
 from aigateway.costs import load_prices, render_costs
+from aigateway.doctor.page import render_page
+from aigateway.doctor.results import Diagnosis
 from aigateway.files import write_atomically
 from aigateway.promotion.evidence import Evidence
 from aigateway.proving.catalogue import load_sabotages
 from aigateway.proving.results import ProofResult
+from aigateway.rehearsing.results import Rehearsal
 from aigateway.rendering import access_log
 from aigateway.rules import render_rules_reference
 from aigateway.settings.loading import list_environments, load_environment
@@ -32,10 +37,15 @@ def _render_documents(root: Path) -> dict[str, str]:
         "docs/rules.md": render_rules_reference(),
         str(access_log.PATH): access_log.render_access_log(),
         "docs/requirements.md": render_requirements(scenarios, turned_red),
+        "docs/doctor.md": render_page(),
+        "docs/doctor.schema.json": _render_schema(Diagnosis),
         "docs/result.schema.json": _render_schema(RunResult),
         "docs/proof.schema.json": _render_schema(ProofResult),
         "docs/evidence.schema.json": _render_schema(Evidence),
         "docs/upgrade.schema.json": _render_schema(UpgradeResult),
+        "docs/rehearsal.schema.json": _render_schema(Rehearsal),
+        "docs/bench.schema.json": _render_schema(BenchResult),
+        str(document.PAGE): document.render_performance(document.load_results(root)),
     }
 
 

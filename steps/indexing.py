@@ -17,11 +17,10 @@ import pytest
 from pytest_bdd import given, parsers, then, when
 
 from aigateway.acceptance.target import Target
+from aigateway.rehearsing.roo import BATCH_SEGMENTS, BATCHES_AT_ONCE, gather_batches
 from steps.gateway import Gateway, connect_http
 
 # What Roo sends: batches of 60 segments of 50 to 1000 characters, 10 batches at once, base64, never `dimensions`.
-_BATCH_SEGMENTS = 60
-_BATCHES_AT_ONCE = 10
 _SEGMENT_CHARACTERS = 1000
 
 # Real vectors of the same text differ in the last digits from call to call.
@@ -98,7 +97,7 @@ def _read_vector(value: str | list[float]) -> Vector:
 def segments(marker: str) -> list[str]:
     """A batch of segments, each about something else."""
     return [
-        f"// {marker}\nfunction step{number}() {{ return {number}; }}" for number in range(_BATCH_SEGMENTS)
+        f"// {marker}\nfunction step{number}() {{ return {number}; }}" for number in range(BATCH_SEGMENTS)
     ]
 
 
@@ -173,8 +172,7 @@ def _index_folder(gateway: Gateway, root: Path) -> Index:
     """Index the package's source files; once for all scenarios of a process that search it."""
     pairs = list(_cut_folder(root))
     texts = [text for _, text in pairs]
-    starts = range(0, len(texts), _BATCH_SEGMENTS)
-    answers = _embed_at_once(gateway, [texts[start : start + _BATCH_SEGMENTS] for start in starts])
+    answers = _embed_at_once(gateway, gather_batches(texts))
     vectors = tuple(vector for answer in answers for vector in answer.vectors)
     assert len(vectors) == len(pairs), "the index did not complete"
     return Index(tuple(file for file, _ in pairs), vectors)
@@ -198,7 +196,7 @@ def _cut_text(lines: Iterable[str]) -> Iterator[str]:
 
 
 def _embed_at_once(gateway: Gateway, batches: Sequence[Sequence[str]]) -> list[Embedded]:
-    with ThreadPoolExecutor(_BATCHES_AT_ONCE) as pool:
+    with ThreadPoolExecutor(BATCHES_AT_ONCE) as pool:
         return list(pool.map(lambda batch: embed(gateway, batch), batches))
 
 

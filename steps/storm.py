@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from threading import Lock
 from typing import Any
 
 import httpx
@@ -13,22 +13,15 @@ import openai
 from pytest_bdd import given, parsers, then, when
 
 from aigateway.acceptance.target import Target
-from aigateway.acceptance.watching import HOOKS
+from aigateway.acceptance.watching import ASYNC_HOOKS, HOOKS
+from aigateway.rehearsing.roo import Batch, Pauses, RooIndexer
 from aigateway.settings.model import EndpointLimit
-from aigateway.waiting import wait_until
 from steps.answers import Outcome, describe, read_retry_after
 from steps.gateway import PATIENCE_SECONDS, Edges, Gateway
 from steps.load import Flood, limit
 
 # Roo's own waits are shortened by this, which makes its storm the fiercer. OpenAI's package in it waits in earnest.
 _COMPRESSED = 10
-
-_AT_ONCE = 10
-_ROOS_ATTEMPTS = 3
-_SCANNERS_ATTEMPTS = 3
-_FIRST_WAIT_SECONDS = 0.5 / _COMPRESSED
-_FIRST_SHARED_WAIT_SECONDS = 5.0 / _COMPRESSED
-_SCANNERS_FIRST_WAIT_SECONDS = 1.0 / _COMPRESSED
 
 
 @given(
@@ -77,13 +70,39 @@ class NotingClient:
     def __exit__(self, *_: object) -> None:
         self._client.close()
 
+    async def __aenter__(self) -> openai.AsyncOpenAI:
+        self._async_client = openai.AsyncOpenAI(
+            base_url=f"{self.gateway.base_url}/v1",
+            api_key=self.gateway.key,
+            max_retries=self.retries,
+            timeout=PATIENCE_SECONDS,
+            http_client=openai.DefaultAsyncHttpxClient(
+                event_hooks={
+                    "request": [*ASYNC_HOOKS["request"], self._note_async_start],
+                    "response": [*ASYNC_HOOKS["response"], self._note_async_end],
+                }
+            ),
+        )
+        return self._async_client
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._async_client.close()
+
     # Requests and responses are those of the HTTP library that the package has chosen.
+
+    async def _note_async_start(self, request: Any) -> None:
+        self._note_start(request)
+
+    async def _note_async_end(self, response: Any) -> None:
+        self._note(response, await response.aread())
 
     def _note_start(self, request: Any) -> None:
         request.extensions["sent"] = time.monotonic()
 
     def _note_end(self, response: Any) -> None:
-        content = response.read()
+        self._note(response, response.read())
+
+    def _note(self, response: Any, content: bytes) -> None:
         sent, now = response.request.extensions["sent"], time.monotonic()
         answer = httpx.Response(response.status_code, headers=response.headers.multi_items(), content=content)
         self.tries.append(Try(sent, now, describe(answer, now - sent)))
@@ -144,54 +163,6 @@ class Storm(Flood):
     vectors: tuple[int, ...]
 
 
-class RoosIndexing:
-    """Roo's retries, on 429 alone, around those of OpenAI's package; all its batches wait while one of them has to.
-
-    From Roo Code 3.52.1: src/services/code-index/embedders/openai-compatible.ts, processors/scanner.ts.
-    """
-
-    def __init__(self, client: openai.OpenAI, model: str) -> None:
-        self._client = client
-        self._model = model
-        self._lock = Lock()
-        self._refusals = 0
-        self._free_at = 0.0
-
-    def embed(self, segments: list[str]) -> int:
-        """The number of vectors that came for a batch; 0 when Roo gave it up."""
-        for attempt in range(_SCANNERS_ATTEMPTS):
-            try:
-                return self._embed(segments)
-            except openai.RateLimitError:
-                self._wait(_SCANNERS_FIRST_WAIT_SECONDS * 2**attempt)
-        return 0
-
-    def _embed(self, segments: list[str]) -> int:
-        for attempt in range(_ROOS_ATTEMPTS - 1):
-            self._wait(0)
-            try:
-                return self._ask(segments)
-            except openai.RateLimitError:
-                self._hold_back()
-                self._wait(_FIRST_WAIT_SECONDS * 2**attempt)
-        return self._ask(segments)
-
-    def _ask(self, segments: list[str]) -> int:
-        answer = self._client.embeddings.create(input=segments, model=self._model, encoding_format="base64")
-        return len(answer.data)
-
-    def _hold_back(self) -> None:
-        with self._lock:
-            pause = _FIRST_SHARED_WAIT_SECONDS * 2**self._refusals
-            self._refusals += 1
-            self._free_at = max(self._free_at, time.monotonic() + pause)
-
-    def _wait(self, seconds: float) -> None:
-        """Wait so long, and as long as all have to."""
-        end = time.monotonic() + seconds
-        wait_until(lambda: time.monotonic() >= max(end, self._free_at), seconds=PATIENCE_SECONDS)
-
-
 @when(
     parsers.parse("Roo indexes {count:d} batches of 60 segments, 10 at once, and tries again as it does"),
     target_fixture="flood",
@@ -199,10 +170,14 @@ class RoosIndexing:
 def _(gateway: Gateway, segments: list[str], count: int) -> Storm:
     began = time.monotonic()
     noting = NotingClient(gateway)
-    with noting as client, ThreadPoolExecutor(_AT_ONCE) as pool:
-        roo = RoosIndexing(client, gateway.settings.azure.embeddings.model)
-        vectors = tuple(pool.map(roo.embed, [segments] * count))
-    return Storm(began, tuple(one.outcome for one in noting.tries), vectors)
+
+    async def index() -> list[Batch]:
+        async with noting as client:
+            roo = RooIndexer(client, gateway.settings.azure.embeddings.model, Pauses().compress(_COMPRESSED))
+            return await roo.index([segments] * count)
+
+    batches = asyncio.run(index())
+    return Storm(began, tuple(one.outcome for one in noting.tries), tuple(batch.vectors for batch in batches))
 
 
 @then("every batch has its vectors in the end")

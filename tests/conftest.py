@@ -31,7 +31,7 @@ from aigateway.waiting import wait_until
 ROOT = Path(__file__).parents[1]
 
 #: Far longer than anything takes: a machine that is busy is no failure.
-PATIENCE_SECONDS = 120
+PATIENCE_SECONDS = 300
 
 #: Set where a skipped container run must not pass for a good one.
 _REQUIRE = "AIGATEWAY_REQUIRE_CONTAINERS"

@@ -68,12 +68,12 @@ class Budget:
         with self._change() as tally:
             return tally
 
-    def reserve(self, tokens: int) -> None:
+    def reserve(self, tokens: int, *, patience: float = _PATIENCE_SECONDS) -> None:
         """Keep `tokens` for a request that is about to be sent; waits while only reservations are in the way.
 
-        Raises BudgetSpentError when they are not there.
+        Raises BudgetSpentError when they are not there after `patience` seconds.
         """
-        if not wait_until(lambda: self._try_to_reserve(tokens), seconds=_PATIENCE_SECONDS):
+        if not wait_until(lambda: self._try_to_reserve(tokens), seconds=patience):
             self._refuse(tokens)
 
     def _try_to_reserve(self, tokens: int) -> bool:

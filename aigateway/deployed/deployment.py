@@ -82,18 +82,29 @@ def read_base_url(text: str) -> str:
 
     Raises AigatewayError when it is none, or one that a key must not be sent to.
     """
+    address = parse_base_url(text)
+    if urlsplit(text).scheme == "http" and not is_this_machine(text):
+        raise AigatewayError(f"the base URL {text} would send the key unencrypted; give it with https://")
+    return address
+
+
+def parse_base_url(text: str, *, keep_v1: bool = False) -> str:
+    """The address in `text`, without slashes and, unless `keep_v1`, without a /v1 at its end.
+
+    Raises AigatewayError when it is none.
+    """
     try:
         parts, port = urlsplit(text), urlsplit(text).port
         usable = parts.scheme in {"http", "https"} and bool(httpx.URL(text).host) and port != 0
+        usable = usable and not re.search(r"\s", text)
     except (ValueError, httpx.InvalidURL):
         usable = False
     if not usable:
         raise AigatewayError(f"the base URL {text!r} is no address of a gateway, which is like https://NAME")
     if "@" in parts.netloc or parts.query or parts.fragment:
         raise AigatewayError("the base URL has a user, a query or a fragment in it; give it as https://NAME")
-    if parts.scheme == "http" and not is_this_machine(text):
-        raise AigatewayError(f"the base URL {text} would send the key unencrypted; give it with https://")
-    return text.rstrip("/").removesuffix("/v1").rstrip("/")
+    text = text.rstrip("/")
+    return text if keep_v1 else text.removesuffix("/v1").rstrip("/")
 
 
 def is_this_machine(base_url: str) -> bool:

@@ -37,7 +37,7 @@ def run_until_stopped(
     if port:
         require_free_port(port)
     chosen = choose_launcher(launcher, rendering.settings, console)
-    with _catch_signals() as stopped, run_stack(root, rendering, chosen, port=port) as stack:
+    with catch_signals() as stopped, run_stack(root, rendering, chosen, port=port) as stack:
         with console.status(f"starting the gateway ({chosen.name})"):
             stack.wait_until_ready(give_up=stopped.is_set)
         if not stopped.is_set():
@@ -49,7 +49,7 @@ def run_until_stopped(
 
 
 @contextlib.contextmanager
-def _catch_signals() -> Iterator[threading.Event]:
+def catch_signals() -> Iterator[threading.Event]:
     """An event that Ctrl-C and SIGTERM set; a second Ctrl-C interrupts as usual."""
     stopped = threading.Event()
 

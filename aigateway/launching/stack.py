@@ -22,9 +22,9 @@ from aigateway.simulator.server import Addresses
 from aigateway.simulator.server import start as start_simulator
 from aigateway.waiting import wait_until
 
-#: So long a replica may take to start: here, and by the start-up probe of the deployment, which is to allow the same.
+#: So long a replica may take to start: here, and by the start-up probe of the deployment, which allows the same.
 #: LiteLLM needs 8-10 s, and up to 82 s were seen on a machine that had six times as much to do as it could.
-READY_SECONDS = 120.0
+READY_SECONDS = 300.0
 
 HEALTH_PATH = "/healthz"
 

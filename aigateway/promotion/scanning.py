@@ -37,7 +37,7 @@ def read_scan(
     except OSError as error:
         raise AigatewayError(f"{path}: cannot be read: {error.strerror}") from error
     except ValidationError as error:
-        raise AigatewayError(f"{path}: is no result of this version's scan; {again}") from error
+        raise AigatewayError(f"{path}: is no result of a scan by this version; {again}") from error
     if result.environment != environment:
         raise AigatewayError(f"{path}: is of {result.environment}; {again}")
     if result.checkout != hash_checkout(root):

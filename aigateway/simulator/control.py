@@ -69,6 +69,13 @@ class SimulatorControl:
         answer = self._call("GET", "/peak", params=_without_none({"operation": operation}))
         return int(answer.json()["peak"])
 
+    def tally(self, operation: Operation) -> dict[int, int]:
+        """How many requests of an operation were answered with each status since the last full reset.
+
+        Unlike `requests`, it forgets none, however many there were."""
+        answer = self._call("GET", "/tally", params={"operation": operation})
+        return {int(status): count for status, count in answer.json().items()}
+
     def reset(self, marker: str | None = None) -> None:
         """Forget the faults, replies and records of one marker; without one, everything that is
         remembered."""

@@ -36,6 +36,7 @@ def create_control_app(state: SimulatorState) -> Starlette:
             _route("/reset", "POST", plane.reset),
             _route("/requests", "GET", plane.requests),
             _route("/peak", "GET", plane.peak),
+            _route("/tally", "GET", plane.tally),
         ],
         exception_handlers={ValidationError: _invalid},
     )
@@ -96,6 +97,12 @@ class _ControlPlane:
         if operation == "?":
             return _bad("unknown operation")
         return JSONResponse({"peak": self._state.ledger.peak_parallel(cast("Operation | None", operation))})
+
+    async def tally(self, request: Request) -> Response:
+        operation = _operation(request)
+        if operation in (None, "?"):
+            return _bad("unknown operation")
+        return JSONResponse(self._state.ledger.tally(cast("Operation", operation)))
 
 
 def _operation(request: Request) -> str | None:

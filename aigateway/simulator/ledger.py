@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Mapping
 from typing import Any
 
@@ -121,6 +121,7 @@ class Ledger:
         self._count = 0
         self._open: Counter[Operation] = Counter()
         self._peak: Counter[Operation] = Counter()
+        self._answers: dict[Operation, Counter[int]] = defaultdict(Counter)
         self.dropped = 0
 
     def open(
@@ -149,6 +150,8 @@ class Ledger:
         entry.duration = time.monotonic() - entry.arrived
         if entry.trail:
             self._open[entry.operation] -= 1
+        if entry.status is not None:
+            self._answers[entry.operation][entry.status] += 1
 
     def find(self, marker: str | None, operation: Operation | None) -> list[RecordedRequest]:
         return [
@@ -161,12 +164,17 @@ class Ledger:
         """The most requests of one operation open at once; None: the highest of all operations."""
         return max(self._peak.values(), default=0) if operation is None else self._peak[operation]
 
+    def tally(self, operation: Operation) -> dict[int, int]:
+        """How many requests of one operation got each status: all of them, also those whose record went."""
+        return dict(self._answers[operation])
+
     def clear(self, marker: str | None) -> None:
-        """Forget the requests of one marker, or everything, peaks included."""
+        """Forget the requests of one marker, or everything, peaks and tallies included."""
         if marker is not None:
             self._entries = deque(entry for entry in self._entries if not entry.marked(marker))
         else:
             self._entries.clear()
             self._peak = self._open.copy()
+            self._answers.clear()
             self.dropped = 0
         self._bytes = sum(len(entry.text) for entry in self._entries)

@@ -150,7 +150,7 @@ def test_a_foreign_scan_is_refused(repository: Path) -> None:
     with pytest.raises(AigatewayError, match="is of prod; run: aigateway scan dev"):
         observe(repository, dev, None, path, Origin())
     path.write_text('{"clean": true}')
-    with pytest.raises(AigatewayError, match="is no result of this version's scan"):
+    with pytest.raises(AigatewayError, match="is no result of a scan"):
         observe(repository, dev, None, path, Origin())
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from pathlib import Path
 
 import openai
@@ -12,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import aigateway.simulator
-from aigateway.simulator.embeddings import EmbeddingsRequest, build_embeddings, embed
+from aigateway.simulator.embeddings import embed
 
 SOURCES = sorted(Path(aigateway.simulator.__file__).parent.glob("*.py"))
 QUESTIONS = {
@@ -65,16 +64,3 @@ def test_every_vector_has_unit_length_and_is_the_same_again(text: str, dimension
 def test_spelling_of_identifiers_does_not_matter() -> None:
     spellings = ["readFiles", "read_file", "READ file", "reading files"]
     assert len({embed(each, 512).tobytes() for each in spellings}) == 1
-
-
-def test_a_batch_of_an_indexer_is_quick() -> None:
-    source = "".join(path.read_text() for path in SOURCES)
-    texts = tuple(source[place * 500 : place * 500 + 1000] for place in range(60))
-    request = EmbeddingsRequest(texts, 1, 3072, base64=True)
-    build_embeddings(request, "m")
-    best = math.inf
-    for _ in range(5):
-        begun = time.perf_counter()
-        build_embeddings(request, "m")
-        best = min(best, time.perf_counter() - begun)
-    assert best < 0.1, "generous, for a busy machine; about 0.01 s on an idle one"

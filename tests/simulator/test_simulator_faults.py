@@ -346,6 +346,19 @@ def test_parallel_requests_are_counted(own: SimulatorProcess) -> None:
     assert (own.control.peak_parallel(), own.control.requests()) == (0, [])
 
 
+def test_answers_are_tallied_by_status_until_a_full_reset(own: SimulatorProcess) -> None:
+    own.control.limit(None)
+    own.control.reset()
+    path = "/openai/deployments/text-embedding-3-large/embeddings?api-version=2024-10-21"
+    with httpx.Client(base_url=own.url, headers={"api-key": "k"}) as client:
+        own.control.limit(Quota(2))
+        assert [client.post(path, json={"input": "a"}).status_code for _ in range(3)] == [200, 200, 429]
+    assert own.control.tally("embeddings") == {200: 2, 429: 1}
+    assert own.control.tally("responses") == {}
+    own.control.reset()
+    assert own.control.tally("embeddings") == {}
+
+
 def test_a_reset_of_one_marker_leaves_the_others(
     wire: httpx.Client, control: SimulatorControl, marker: str
 ) -> None:
