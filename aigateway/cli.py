@@ -438,6 +438,10 @@ def accept(
         revision,
     )
     circumstances = observe(root, rendering.settings, plan, scan, read_origin(os.environ))
+    if circumstances.unscanned:
+        errors.print(
+            f"the evidence will have no scan: {circumstances.unscanned}", markup=False, style="yellow"
+        )
 
     def report(findings: Findings) -> None:
         # What is wrong with the sabotages is for `prove` to say; it changes nothing of what was found here.

@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, NonNegativeFloat, PositiveFloat, ValidationError
 
 from aigateway.errors import AigatewayError
+from aigateway.secret_values import list_secret_names
 from aigateway.settings.model import Settings
 
 PRICES_PATH = Path("infra/prices.yaml")
@@ -22,6 +23,12 @@ CROWDS = (0, 1, 20)
 #: As infra/modules/aigateway_aca/alerts.tf makes them; one of those from the logs where a replica always runs.
 LOG_ALERTS = 10
 METRIC_ALERTS = 1
+
+#: Resources of the module: always there, and behind each switch; tests/terraform counts them in each root's plan.
+_RESOURCES = 19
+_FRONT_DOOR_RESOURCES = 8
+_NETWORK_RESOURCES = 4
+_PRIVATE_VAULT_RESOURCES = 5
 
 #: Probes of one replica that Envoy logs, as infra/modules/aigateway_aca/app.tf has them: 1 in 5 s, and 1 in 20.
 PROBES_A_SECOND = 1 / 5 + 1 / 20
@@ -193,8 +200,15 @@ def _price_logs(settings: Settings, prices: PriceList, requests: float, people: 
 def _price_alerts(settings: Settings, prices: PriceList) -> float:
     if not settings.observability.alerts:
         return 0
-    from_logs = LOG_ALERTS if settings.scale.min_replicas else LOG_ALERTS - 1
-    return from_logs * prices.alerts.log_rule_month + METRIC_ALERTS * prices.alerts.metric_rule_month
+    return (
+        _count_log_alerts(settings) * prices.alerts.log_rule_month
+        + METRIC_ALERTS * prices.alerts.metric_rule_month
+    )
+
+
+def _count_log_alerts(settings: Settings) -> int:
+    # That a replica is ready is asked only where one always is.
+    return LOG_ALERTS if settings.scale.min_replicas else LOG_ALERTS - 1
 
 
 def _price_switches(settings: Settings, prices: PriceList) -> float:
@@ -211,6 +225,23 @@ def _price_tokens(prices: PriceList, requests: float, days: float) -> float:
         millions * person.input_tokens_a_request * input_price
         + millions * person.output_tokens_a_request * rates.output
         + days * person.embedded_tokens_a_day / 1e6 * rates.embedded
+    )
+
+
+def count_resources(settings: Settings) -> int:
+    """How many resources a first plan of an environment makes."""
+    observability, network = settings.observability, settings.network
+    return sum(
+        (
+            _RESOURCES,
+            len(list_secret_names(settings)),
+            _count_log_alerts(settings) + METRIC_ALERTS if observability.alerts else 0,
+            observability.monthly_budget is not None,
+            observability.application_insights,
+            _FRONT_DOOR_RESOURCES * settings.front_door.enabled,
+            _NETWORK_RESOURCES * network.enabled,
+            _PRIVATE_VAULT_RESOURCES * network.private_vault,
+        )
     )
 
 
@@ -251,6 +282,13 @@ def _list_lines(prices: PriceList, environments: Sequence[Settings]) -> Iterator
                 estimate_cost(_change_minimum(settings, least), prices, people).gateway for least in (0, 1)
             )
             yield f"| {settings.environment} | {_name(people)} | {none:.2f} | {one:.2f} | {one - none:.2f} |"
+    sizes = [f"{settings.environment} {count_resources(settings)}" for settings in environments]
+    yield from (
+        "",
+        "## The plan's size",
+        "",
+        f"Resources that a first apply makes: {', '.join(sizes)}. Each key of a client is one of them.",
+    )
     rates = prices.container_apps
     free = (
         rates.free_vcpu_seconds * rates.vcpu_second_active

@@ -14,9 +14,9 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from aigateway.acceptance.profiles import Profile
 from aigateway.acceptance.results import ScenarioResult, TargetName, Verdict
+from aigateway.digests import hash_data
 from aigateway.errors import AigatewayError
 from aigateway.files import write_atomically
-from aigateway.promotion.digests import hash_data
 from aigateway.promotion.origin import Origin
 from aigateway.promotion.release import Release
 from aigateway.promotion.scanning import ScanOutcome
@@ -63,7 +63,9 @@ class Evidence(_Frozen):
     revision: str = Field(description="the Container App's revision; empty where it is not known")
     release: Release
     plan: Digest | None = Field(description="of Terraform's plan that was applied; none where there was none")
-    scan: ScanOutcome | None = Field(description="of the infrastructure; none where there was none")
+    scan: ScanOutcome | None = Field(
+        description="of this checkout and plan; none where the last scan was of something else, or there was none"
+    )
     started_at: AwareDatetime
     seconds: float = Field(ge=0)
     origin: Origin

@@ -318,11 +318,16 @@ def _find_forbidden_differences(case: _Case) -> Iterator[str]:
 
 
 def _find_unscanned(case: _Case) -> Iterator[str]:
-    scan = case.evidence.scan
+    scan, plan = case.evidence.scan, case.evidence.plan
+    if plan is None:
+        yield "does not say which plan was applied"
     if scan is None:
-        yield "holds no result of a scan"
-    elif not scan.passed:
+        yield "holds no result of a scan of what was tried"
+        return
+    if not scan.passed:
         yield "the scan did not pass"
+    if plan and scan.plan != plan:
+        yield f"the scan was of {'another plan than' if scan.plan else 'no plan, and not of'} the one that was applied"
 
 
 GIVEN = Rule(
@@ -409,8 +414,8 @@ _CHECKS: tuple[tuple[Rule, _Check], ...] = (
     (
         Rule(
             "scanned",
-            "the scan of the infrastructure passed",
-            "run aigateway scan ENV before aigateway accept ENV, and mend what it finds",
+            "the scan of the plan that was applied, and of this checkout, passed",
+            "run aigateway scan ENV --plan FILE and mend what it finds; give that plan to aigateway apply and accept",
         ),
         _find_unscanned,
     ),

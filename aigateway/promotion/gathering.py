@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aigateway.acceptance.results import RunResult
+from aigateway.digests import hash_file
 from aigateway.errors import AigatewayError
-from aigateway.promotion.digests import hash_file
 from aigateway.promotion.evidence import Evidence, ProvenScenario, count_requirements
 from aigateway.promotion.images import PARTS, PinnedImage, PinnedImages
 from aigateway.promotion.origin import Origin
@@ -28,24 +28,31 @@ class Circumstances:
     plan: str | None
     scan: ScanOutcome | None
     origin: Origin
+    #: Why the last scan is none of what is tried, and what to do; empty where it is, or there was none.
+    unscanned: str = ""
 
 
 def observe(
     root: Path, settings: Settings, plan: Path | None, scan: Path | None, origin: Origin
 ) -> Circumstances:
-    """Take down what a run is going to prove; without `scan`, the environment's last one, if there is one.
+    """Take down what a run is going to prove; without `scan`, the environment's last one counts, if it is of that.
 
     Raises AigatewayError when a file cannot be read, or is something else.
     """
     environment = settings.environment
+    planned = hash_file(plan) if plan else None
     found = scan or locate_results(root, environment) / RESULT_FILE
+    outcome, unscanned = None, ""
+    if scan or found.exists():
+        try:
+            outcome = read_scan(found, root, environment, plan, planned)
+        except AigatewayError as error:
+            # The last one was not asked for: what is tried is not scanned, and can be tried all the same.
+            if scan:
+                raise
+            unscanned = str(error)
     return Circumstances(
-        root,
-        settings,
-        describe_release(root, settings),
-        hash_file(plan) if plan else None,
-        read_scan(found, environment) if scan or found.exists() else None,
-        origin,
+        root, settings, describe_release(root, settings), planned, outcome, origin, unscanned
     )
 
 

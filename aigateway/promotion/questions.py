@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from aigateway.acceptance.features import list_scenarios
+from aigateway.digests import hash_bytes
 from aigateway.errors import AigatewayError
 from aigateway.promotion.attestation import Runner, verify_attestation
-from aigateway.promotion.digests import hash_bytes
 from aigateway.promotion.gate import Question, Submission
 from aigateway.promotion.origin import find_repository, is_job
 from aigateway.promotion.release import describe_release, describe_sibling

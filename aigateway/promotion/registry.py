@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import httpx
 
 from aigateway.deployed.deployment import is_this_machine
+from aigateway.digests import hash_bytes
 from aigateway.errors import AigatewayError, MissingImageError
-from aigateway.promotion.digests import hash_bytes
 from aigateway.promotion.images import PinnedImage
 
 # Docker Hub's names: envoyproxy/envoy is docker.io/envoyproxy/envoy, and its API has another host.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from aigateway.promotion.digests import hash_file, hash_folders
+from aigateway.digests import hash_file, hash_folders
 from aigateway.promotion.images import PinnedImages, find_images
 from aigateway.rendering.renderer import FILE_NAMES
 from aigateway.settings.model import Settings

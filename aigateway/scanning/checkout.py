@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
+from aigateway.digests import hash_files
 from aigateway.errors import ScanError
 from aigateway.scanning.results import Finding
 
@@ -27,19 +28,28 @@ def copy_checkout(root: Path, copy: Path) -> tuple[str, ...]:
     Raises ScanError where git has nothing.
     """
     for name in list_files(root):
-        source, target = root / name, copy / name
-        # A file that is deleted and not yet committed is still listed.
-        if source.is_file() and not source.is_symlink():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, target)
+        target = copy / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(root / name, target)
     for planted, text in _make_canaries().items():
         (copy / planted).parent.mkdir(parents=True, exist_ok=True)
         (copy / planted).write_text(text, encoding="utf-8")
     return ("secrets", "github_actions", "dockerfile")
 
 
+def hash_checkout(root: Path) -> str:
+    """The digest of what a scan sees of a checkout: what git has, or would take, wherever it lies.
+
+    Raises ScanError where git has nothing.
+    """
+    return hash_files(root, list_files(root))
+
+
 def list_files(root: Path) -> list[str]:
-    """The files that git has, or would take."""
+    """The files that git has, or would take, by their paths; links are left out.
+
+    Raises ScanError where git has nothing.
+    """
     try:
         done = subprocess.run(
             ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
@@ -56,7 +66,8 @@ def list_files(root: Path) -> list[str]:
     names = sorted({name.decode() for name in done.stdout.split(b"\0") if name})
     if not names:
         raise ScanError(f"{root}: git has no file there")
-    return names
+    # A file that is deleted and not yet committed is still listed.
+    return [name for name in names if (root / name).is_file() and not (root / name).is_symlink()]
 
 
 def drop_secret_names(findings: Iterable[Finding], copy: Path, names: Collection[str]) -> Iterator[Finding]:

@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from aigateway.files import write_atomically
+from aigateway.settings.values import Digest
 
 Verdict = Literal["passed", "failed", "skipped"]
 
@@ -45,7 +46,10 @@ class ScanResult(_Frozen):
 
     schema_version: Literal[1] = 1
     environment: str
-    plan: bool = Field(description="whether a plan was scanned as well")
+    checkout: Digest = Field(description="of the files that were scanned: all that git has, or would take")
+    plan: Digest | None = Field(
+        description="of the file of the plan that was scanned as well; none without one"
+    )
     checkov: str = Field(description="checkov's version")
     seconds: float = Field(ge=0)
     findings: tuple[Finding, ...]

@@ -21,9 +21,10 @@ from typing import Any
 
 from rich.console import Console
 
+from aigateway.digests import hash_file
 from aigateway.errors import ScanError
 from aigateway.names import Names
-from aigateway.scanning.checkout import CANARY, copy_checkout, drop_secret_names
+from aigateway.scanning.checkout import CANARY, copy_checkout, drop_secret_names, hash_checkout
 from aigateway.scanning.checkov import ensure_checkov
 from aigateway.scanning.plans import prepare_plan
 from aigateway.scanning.results import RESULT_FILE, Finding, ScanResult, Verdict, locate_results
@@ -100,6 +101,7 @@ def scan(root: Path, environments: Sequence[str], plan: Path | None, console: Co
     for order in orders:
         (order.folder / RESULT_FILE).unlink(missing_ok=True)
     program = ensure_checkov(console) / "bin" / "checkov"
+    seen = _hash_subject(root, plan)
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
         shared = pool.submit(_scan_checkout, program, orders)
         roots = [(order, pool.submit(_scan_root, program, order)) for order in orders]
@@ -110,12 +112,18 @@ def scan(root: Path, environments: Sequence[str], plan: Path | None, console: Co
             found[order.environment].append(_take_over_skips(future.result(), source))
         for reports in found.values():
             reports.append(shared.result())
+    if _hash_subject(root, plan) != seen:
+        raise ScanError(
+            "files were changed while they were scanned, so nothing says what was seen; scan again"
+        )
+    checkout, planned = seen
     results = []
     for order in orders:
         reports = found[order.environment]
         result = ScanResult(
             environment=order.environment,
-            plan=order.plan is not None,
+            checkout=checkout,
+            plan=planned,
             checkov=reports[0].version,
             seconds=round(time.monotonic() - started, 1),
             findings=tuple(finding for report in reports for finding in report.findings),
@@ -123,6 +131,11 @@ def scan(root: Path, environments: Sequence[str], plan: Path | None, console: Co
         result.write(order.folder)
         results.append(result)
     return results
+
+
+def _hash_subject(root: Path, plan: Path | None) -> tuple[str, str | None]:
+    """What is scanned, by digests: the checkout, and the plan."""
+    return hash_checkout(root), hash_file(plan) if plan else None
 
 
 def _scan_root(program: Path, order: Order) -> Report:

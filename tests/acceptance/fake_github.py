@@ -23,6 +23,9 @@ from typing import Any
 import yaml
 from conftest import ROOT, Machine
 
+from aigateway.delivery.planning import locate_plan
+from aigateway.digests import hash_file
+from aigateway.scanning.checkout import hash_checkout
 from aigateway.scanning.results import Finding, ScanResult, locate_results
 
 REPOSITORY = "pvc/gateway"
@@ -348,5 +351,12 @@ def _write_scan(checkout: Path, environment: str) -> None:
     passed = Finding(
         check="C", title="t", verdict="passed", framework="terraform", file="f", line=1, resource="r"
     )
-    result = ScanResult(environment=environment, plan=True, checkov="3", seconds=1, findings=(passed,))
+    result = ScanResult(
+        environment=environment,
+        checkout=hash_checkout(checkout),
+        plan=hash_file(locate_plan(checkout, environment)),
+        checkov="3",
+        seconds=1,
+        findings=(passed,),
+    )
     result.write(locate_results(checkout, environment))

@@ -17,6 +17,8 @@ import pytest
 from conftest import Machine, make_machine
 from tiny_features import KEY, Run, serve_gateway
 
+from aigateway.digests import hash_file
+from aigateway.scanning.checkout import hash_checkout
 from aigateway.scanning.results import ScanResult, locate_results
 
 DIGESTS = {"litellm": "sha256:" + "a" * 64, "envoy": "sha256:" + "b" * 64}
@@ -79,10 +81,17 @@ def promoted(tmp_path_factory: pytest.TempPathFactory) -> Promoted:
         run.write("nothing wrong", "nothing wrong")
         commit(machine)
         (checkout / "infra/env/dev" / PINS).write_text(json.dumps({"image_digests": DIGESTS}))
-        scan = ScanResult(environment="dev", plan=False, checkov="3", seconds=1, findings=())
-        scan.write(locate_results(checkout, "dev"))
         plan = machine.temporary.parent / "dev.tfplan"
         plan.write_bytes(b"a plan")
+        scan = ScanResult(
+            environment="dev",
+            checkout=hash_checkout(checkout),
+            plan=hash_file(plan),
+            checkov="3",
+            seconds=1,
+            findings=(),
+        )
+        scan.write(locate_results(checkout, "dev"))
         job = replace(machine, extra=machine.extra | JOB)
         arguments = ("--base-url", url, "--revision", "dev--0000007", "--plan", str(plan))
         done = job.run("accept", "dev", "--target", "deployed", *arguments)

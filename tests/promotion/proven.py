@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from aigateway.acceptance.features import WrittenScenario, list_scenarios
+from aigateway.digests import hash_bytes, hash_data
 from aigateway.promotion.attestation import Attestation
-from aigateway.promotion.digests import hash_bytes, hash_data
 from aigateway.promotion.evidence import Evidence, ProvenScenario, count_requirements
 from aigateway.promotion.gate import Judgement, Question, Submission
 from aigateway.promotion.images import PARTS, PinnedImage, PinnedImages
@@ -79,7 +79,7 @@ def evidence_of(name: EnvironmentName) -> Evidence:
         revision=REVISION,
         release=release_of(name),
         plan=hash_bytes(b"plan"),
-        scan=ScanOutcome(passed=True, digest=hash_bytes(b"scan")),
+        scan=ScanOutcome(passed=True, plan=hash_bytes(b"plan"), digest=hash_bytes(b"scan")),
         started_at=NOW - timedelta(hours=1),
         seconds=90.5,
         origin=Origin(

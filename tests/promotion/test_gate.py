@@ -243,6 +243,10 @@ LATER, OLD = (NOW + timedelta(hours=1)).isoformat(), (NOW - timedelta(hours=169)
         ("same images", put("release", "images", "litellm", "repository", value="ghcr.io/thief/litellm")),
         ("scanned", put("scan", value=None)),
         ("scanned", put("scan", "passed", value=False)),
+        ("scanned", put("scan", "plan", value=OTHER)),
+        ("scanned", put("scan", "plan", value=None)),
+        ("scanned", put("plan", value=OTHER)),
+        ("scanned", put("plan", value=None)),
         ("whole", put("schema_version", value=2)),
     ],
 )

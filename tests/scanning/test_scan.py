@@ -14,6 +14,7 @@ from rich.console import Console
 
 from aigateway.errors import ScanError
 from aigateway.scanning import run
+from aigateway.scanning.checkout import hash_checkout
 from aigateway.scanning.checkov import ensure_checkov
 from aigateway.scanning.plans import prepare_plan
 from aigateway.scanning.results import RESULT_FILE, Finding, ScanResult, locate_results, tabulate
@@ -21,6 +22,7 @@ from aigateway.scanning.run import Order, read_report, run_checkov
 from aigateway.settings.loading import load_environment
 
 ROOT = Path(__file__).parents[2]
+DIGEST = f"sha256:{'a' * 64}"
 SUMMARY = {"parsing_errors": 0, "checkov_version": "3"}
 
 
@@ -105,6 +107,29 @@ def test_a_scan_that_breaks_leaves_no_earlier_result(tmp_path: Path, monkeypatch
     assert not earlier.exists()
 
 
+def test_files_that_change_while_they_are_scanned_leave_no_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(ROOT / "infra" / "env", tmp_path / "infra" / "env")
+    shutil.copyfile(ROOT / ".gitignore", tmp_path / ".gitignore")
+    subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
+    report = run.Report("3", (make_finding("passed"),))
+
+    def look(*_: object) -> run.Report:
+        (tmp_path / "infra" / "another.tf").touch()
+        return report
+
+    monkeypatch.setattr(run, "ensure_checkov", lambda _: tmp_path)
+    monkeypatch.setattr(run, "_scan_checkout", lambda *_: report)
+    monkeypatch.setattr(run, "_scan_root", look)
+    with pytest.raises(ScanError, match="changed while they were scanned"):
+        run.scan(tmp_path, ["dev"], None, Console(stderr=True))
+    assert not (locate_results(tmp_path, "dev") / RESULT_FILE).exists()
+    # Now it is there, and stays as it is.
+    (result,) = run.scan(tmp_path, ["dev"], None, Console(stderr=True))
+    assert result.checkout == hash_checkout(tmp_path)
+
+
 def test_a_policy_that_found_nothing_to_judge_is_no_pass(order: Order) -> None:
     report = read_report(make_report(), "dev", Path("/base"))
     with pytest.raises(ScanError, match="AIGATEWAY_PROBES could judge"):
@@ -151,7 +176,9 @@ def test_the_results_are_written_for_people_and_for_ci(tmp_path: Path) -> None:
         make_finding("failed", reason="bad"),
         make_finding("skipped", reason="ok"),
     )
-    result = ScanResult(environment="dev", plan=False, checkov="3", seconds=1, findings=findings)
+    result = ScanResult(
+        environment="dev", checkout=DIGEST, plan=None, checkov="3", seconds=1, findings=findings
+    )
     result.write(tmp_path)
     assert not result.clean
     assert json.loads((tmp_path / "result.json").read_text())["findings"][1]["verdict"] == "failed"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +22,8 @@ MODULE = Path("infra/modules/aigateway_aca")
 #: Set where a skipped test of Terraform must not pass for a good one.
 _REQUIRE = "AIGATEWAY_REQUIRE_TERRAFORM"
 _SECONDS = 300
+#: Who is logged in to Azure, which is nothing to these tests; and variables of somebody's own.
+_OF_AZURE = ("ARM_", "AZURE_", "TF_VAR_")
 
 
 @dataclass(frozen=True)
@@ -30,12 +32,17 @@ class Terraform:
 
     folder: Path
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """`terraform arguments`, whatever comes of it."""
+    def run(
+        self, *arguments: str, secrets: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """`terraform arguments`, with these secrets for an apply, whatever comes of it."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(_OF_AZURE)}
+        given = {} if secrets is None else {"TF_VAR_secrets": json.dumps(dict(secrets))}
+        own = {"TF_INPUT": "0", "TF_IN_AUTOMATION": "1", "CHECKPOINT_DISABLE": "1"}
         return subprocess.run(
             ["terraform", *arguments],
             cwd=self.folder,
-            env={**os.environ, "TF_INPUT": "0", "TF_IN_AUTOMATION": "1", "CHECKPOINT_DISABLE": "1"},
+            env={**kept, **own, **given},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -43,9 +50,9 @@ class Terraform:
             check=False,
         )
 
-    def init(self) -> subprocess.CompletedProcess[str]:
-        """Install the provider; the state stays out of it."""
-        return self.run("init", "-backend=false", "-no-color")
+    def init(self, *, backend: bool = False) -> subprocess.CompletedProcess[str]:
+        """Install the provider; the state stays out of it, unless `backend`."""
+        return self.run("init", f"-backend={str(backend).lower()}", "-no-color")
 
     def test(self, *files: str) -> TestRun:
         """`terraform test` of these files, or of all."""
@@ -116,10 +123,10 @@ def give_up(reason: str) -> None:
     pytest.skip(reason)
 
 
-def prepare(folder: Path) -> Terraform:
+def prepare(folder: Path, *, backend: bool = False) -> Terraform:
     """Terraform in a folder of the copy, with its provider."""
     terraform = Terraform(folder)
-    done = terraform.init()
+    done = terraform.init(backend=backend)
     if done.returncode != 0:
         give_up(f"azurerm cannot be installed: {done.stderr.strip()[-800:]}")
     return terraform

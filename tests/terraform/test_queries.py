@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 import yaml
-from terraforming import MODULE, ROOT, Terraform, give_up
+from terraforming import MODULE, ROOT, give_up, prepare
 
 from aigateway.rendering.edge import derive_edge
 from aigateway.rendering.renderer import ENVOY, render_environment
@@ -96,12 +96,12 @@ def test_a_mistake_is_found() -> None:
     assert [query for query in wrong if not said[query]["problems"]] == []
 
 
-def test_an_alert_measures_a_number_that_its_query_has(answers: Answers, module: Terraform) -> None:
-    done = module.test("tests/environments.tftest.hcl")
+def test_an_alert_measures_a_number_that_its_query_has(answers: Answers, copy: Path) -> None:
+    done = prepare(copy / "infra" / "env" / "prod").test()
     done.require_passed()
     alerts = {
         address: after["criteria"][0]
-        for address, after in done.find_plan("prod").items()
+        for address, after in done.find_plan("plan").items()
         if ".azurerm_monitor_scheduled_query_rules_alert_v2." in f".{address}"
     }
     assert len(alerts) == 10

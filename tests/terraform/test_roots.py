@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from terraforming import MODULE, ROOT, Terraform, TestRun, prepare
 
+from aigateway.costs import count_resources
 from aigateway.deployed.deployment import BASE_URL_OUTPUT, WORKSPACE_OUTPUT
 from aigateway.launching.commands import command_envoy, command_litellm
 from aigateway.launching.keys import generate_keys
@@ -121,6 +122,10 @@ def test_a_stream_has_as_long_to_end_as_the_edge_takes_for_it(
 
 def test_what_is_asked_of_a_deployment_is_put_out(planned: TestRun) -> None:
     assert {BASE_URL_OUTPUT, WORKSPACE_OUTPUT, "key_vault", "revision"} <= planned.list_outputs("plan")
+
+
+def test_the_plan_has_the_size_that_the_page_about_costs_says(root: Terraform, plan: dict[str, Any]) -> None:
+    assert len(plan) == count_resources(load_environment(ROOT, root.folder.name))
 
 
 def test_every_secret_is_a_reference(root: Terraform, containers: dict[str, Any]) -> None:

@@ -76,15 +76,9 @@ resource "azurerm_cdn_frontdoor_firewall_policy" "gateway" {
   # Bodies are source code, in which every rule against injected code would find something.
   request_body_check_enabled = false
 
-  custom_block_response_status_code = 403
-  custom_block_response_body = base64encode(jsonencode({
-    error = {
-      message = "The firewall refuses this request: too many from this address, or not from here."
-      type    = "invalid_request_error"
-      param   = null
-      code    = "firewall"
-    }
-  }))
+  # No answer of our own: one would be the whole policy's, while without it the rate limit says 429, which clients try
+  # again, and each other rule 403 (learn.microsoft.com/azure/web-application-firewall/afds/
+  # waf-front-door-configure-custom-response-code).
 
   dynamic "custom_rule" {
     for_each = length(var.allowed_ip_ranges) > 0 ? ["OnlyAllowedAddresses"] : []

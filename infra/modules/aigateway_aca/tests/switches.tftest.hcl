@@ -168,6 +168,10 @@ run "front_door_and_private_vault" {
     error_message = "It knows who may connect, and how often."
   }
   assert {
+    condition     = azurerm_cdn_frontdoor_firewall_policy.gateway[0].custom_block_response_status_code == null && azurerm_cdn_frontdoor_firewall_policy.gateway[0].custom_block_response_body == null
+    error_message = "An answer of our own would have one status for all: the rate limit's 429 is to be tried again, and the rules' 403 is not."
+  }
+  assert {
     condition     = length(azurerm_container_app.gateway.ingress[0].ip_security_restriction) == 0
     error_message = "The ingress sees Front Door's addresses, and not the clients'."
   }

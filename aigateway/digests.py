@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +28,19 @@ def hash_file(path: Path) -> str:
 
 
 def hash_folders(root: Path, *names: str) -> str:
-    """The digest of a list with a line for each file below the folders `names` of `root`: its digest and its path.
+    """The digest of the files below the folders `names` of `root`, as `hash_files` makes it."""
+    return hash_files(
+        root, (path.relative_to(root).as_posix() for name in names for path in _list_files(root / name))
+    )
+
+
+def hash_files(root: Path, paths: Iterable[str]) -> str:
+    """The digest of a list with a line for each file: its digest and its path from `root`.
 
     It changes with the content and the path of any file, and with the place of none. Raises AigatewayError when one
     cannot be read.
     """
-    paths = sorted(path.relative_to(root).as_posix() for name in names for path in _list_files(root / name))
-    return hash_bytes("".join(f"{hash_file(root / path)} {path}\n" for path in paths).encode())
+    return hash_bytes("".join(f"{hash_file(root / path)} {path}\n" for path in sorted(paths)).encode())
 
 
 def hash_data(data: Any) -> str:
