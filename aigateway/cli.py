@@ -390,7 +390,7 @@ def accept(
     profile: Annotated[
         Profile, typer.Option(help="core: what promotion needs; full: all; or one client's")
     ] = "core",
-    keyword: Annotated[str, typer.Option("-k", help="only these scenarios, as pytest's -k")] = "",
+    keyword: Annotated[str, typer.Option("-k", help="words of scenarios' names, or pytest's -k")] = "",
     tags: Annotated[str, typer.Option("-m", help="only scenarios with these tags, as pytest's -m")] = "",
     revision: Annotated[
         str, typer.Option(help="the deployed one's revision; default: Terraform's output revision")
@@ -477,7 +477,7 @@ def try_upgrade(
     environment: Environment = "dev",
     *,
     profile: Annotated[Profile, typer.Option(help="the scenarios that both have to show")] = "core",
-    keyword: Annotated[str, typer.Option("-k", help="only these scenarios, as pytest's -k")] = "",
+    keyword: Annotated[str, typer.Option("-k", help="words of scenarios' names, or pytest's -k")] = "",
     with_proof: Annotated[bool, typer.Option("--prove", help="sabotage both, too")] = False,
     require_signature: Annotated[
         bool, typer.Option("--require-signature", help="fail where the image's signature cannot be checked")

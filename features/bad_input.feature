@@ -161,7 +161,7 @@ Feature: Bad input
     Scenario: Large texts leave little behind
       Given a gateway that nobody else uses
       And the memory that its edge holds
-      When it is sent 300 MB in texts of 10 MB, for an unknown model
+      When it is sent 300 MB in texts of 6 MB, for an unknown model
       Then each says that there is no such model
       And its edge has kept none of it
       And LiteLLM has kept less than it was sent

@@ -5,9 +5,6 @@ Feature: The inside stays inside
 
   Rule: No answer shows the inside, whatever Azure does
 
-    # But for the error of a chat completion that breaks off after its first piece, which holds file names: declared in
-    # docs/deviations.md, and pinned in streams.feature.
-
     @local
     Scenario Outline: Azure <does>: the answers
       When a prompt, source code and the output of a tool are sent in every way, and Azure <does>
@@ -19,27 +16,52 @@ Feature: The inside stays inside
         | refuses, and repeats what it read |
         | throttles, and repeats it         |
         | fails, and repeats it             |
-        | breaks its streams off            |
+        | gives up waiting, and repeats it  |
         | answers with half of its JSON     |
         | hangs up                          |
+
+    # Declared in docs/deviations.md; when this fails, the deviation is gone.
+
+    @local
+    Scenario: Azure breaks its streams off: the answers
+      When a prompt, source code and the output of a tool are sent in every way, and Azure breaks its streams off
+      Then no answer shows what stands behind the gateway, but for the file names in one error of a chat completion
+
+    @local
+    Scenario: Azure does not answer in time: the answers
+      Given a gateway that waits one second for Azure
+      When a prompt, source code and the output of a tool are sent in every way, and Azure takes three seconds
+      Then each of them is told 504
+      And no answer shows what stands behind the gateway
 
   Rule: No answer shows the inside, whatever the client does
 
     @local
     Scenario Outline: A client sends <mistake>: the answer
       When a client wrongly sends <mistake>
-      Then no answer shows what stands behind the gateway
+      Then it is told <status>
+      And no answer shows what stands behind the gateway
 
       Examples:
-        | mistake                         |
-        | half of its JSON                |
-        | a prompt where a list belongs   |
-        | metadata that is a text         |
-        | a field that is the operator's  |
-        | the name of no model            |
-        | a wrong key                     |
-        | a prompt as a path              |
-        | a prompt as the id of an answer |
+        | mistake                         | status |
+        | half of its JSON                | 400    |
+        | a prompt where a list belongs   | 400    |
+        | metadata that is a text         | 400    |
+        | a field that is the operator's  | 400    |
+        | the name of no model            | 400    |
+        | a prompt as the id of an answer | 400    |
+        | a wrong key                     | 401    |
+        | a prompt as a path              | 404    |
+        | a text of 3 MB to embed         | 413    |
+        | the wish for a WebSocket        | 426    |
+        | 200 headers                     | 431    |
+
+    @local
+    Scenario: A client sends more than it may: the answers
+      Given a gateway that takes 1 requests of a client at once, and 1 more each second
+      When a client wrongly sends 3 requests at once
+      Then some of them are told 429
+      And no answer shows what stands behind the gateway
 
   Rule: LiteLLM opens to nobody but the edge
 

@@ -16,6 +16,7 @@ Feature: Privacy
         | refuses, and repeats what it read |
         | throttles, and repeats it         |
         | fails, and repeats it             |
+        | gives up waiting, and repeats it  |
         | breaks its streams off            |
         | answers with half of its JSON     |
         | hangs up                          |

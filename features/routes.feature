@@ -227,3 +227,18 @@ Feature: The served surface
         | a header of 100 KiB |
         | 200 headers         |
         | a path of 100 KiB   |
+
+  Rule: What is read in one way only, though it is wrong, is known
+
+    # Declared in docs/deviations.md; when one of these fails, the deviation is gone.
+
+    @local
+    Scenario Outline: A request that is served with <oddity>
+      When a client's request comes with <oddity>
+      Then the request is served
+      And Azure received 1 request
+
+      Examples:
+        | oddity                                          |
+        | the name of a second host                       |
+        | a note that its body is packed, which it is not |

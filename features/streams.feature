@@ -69,7 +69,7 @@ Feature: Streams
     @local @FR5
     Scenario: The places of streams that ended early are free again
       Given a gateway with 2 places and a queue of 2
-      And 3 assistants that have left their streams, and 3 whose streams Azure cut
+      And 5 assistants that have left their streams, and 5 whose streams Azure cut
       When 2 requests for an answer come at once, and Azure takes its time
       Then all of them are served
       And Azure worked on 2 of them at once, and never on more

@@ -20,6 +20,9 @@ _FAILURE = re.compile(r"(?P<status>\d{3})(?: with (?P<time>.+))?")
 _OWN_TIME = re.compile(r"Retry-After of (?P<seconds>\d+) seconds")
 _RETRY_AFTER_SECONDS = 1.0
 
+#: So long Azure waits before it breaks off: what it has sent has then arrived.
+ARRIVAL_SECONDS = 0.2
+
 #: What LiteLLM says to a model when it is asked on /health whether the model is there (its constants.py).
 _LITELLM_PROBE = "test from litellm"
 

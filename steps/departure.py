@@ -14,6 +14,7 @@ from pytest_bdd import given, parsers, then, when
 from aigateway.simulator.faults import CutStream, SilentStream, SlowFirstByte
 from aigateway.waiting import wait_until
 from steps.answers import OPERATIONS, attempt
+from steps.azure import ARRIVAL_SECONDS
 from steps.gateway import PATIENCE_SECONDS, Gateway, LocalControl
 from steps.load import mark_flood
 from steps.wire import connect, find_host, write_request
@@ -106,5 +107,5 @@ def _(gateway: Gateway, control: LocalControl, marker: str, left: int, cut: int)
         _leave_after_piece(gateway, control, f"left{number}{mark_flood(marker)}", "a streamed answer")
     for number in range(cut):
         own = f"cut{number}{mark_flood(marker)}"
-        control.azure.inject(CutStream(_EVENTS_BEFORE_CUT), marker=own)
+        control.azure.inject(CutStream(_EVENTS_BEFORE_CUT, ARRIVAL_SECONDS), marker=own)
         assert attempt(partial(OPERATIONS["a streamed answer"], gateway, own)).broken

@@ -270,11 +270,11 @@ def _(gateway: Gateway, marker: str) -> Outcome:
 # --- memory
 
 # An edge's buffers, and what it keeps at hand for the next ones.
-_KEPT_BYTES = 64 * _MIB
+_KEPT_BYTES = 48 * _MIB
 _RETURN_SECONDS = 20.0
 
-_TEXTS = 30
-_TEXT_BYTES = 10 * _MIB
+_TEXTS = 50
+_TEXT_BYTES = 6 * _MIB
 _THINGS = 1_000_000
 
 
@@ -319,7 +319,7 @@ def _(gateway: Gateway, held_bytes: int) -> None:
     )
 
 
-@when("it is sent 300 MB in texts of 10 MB, for an unknown model", target_fixture="outcomes")
+@when("it is sent 300 MB in texts of 6 MB, for an unknown model", target_fixture="outcomes")
 def _(gateway: Gateway, marker: str) -> list[Outcome]:
     endpoint = describe_endpoints(gateway, marker)["responses"]
     return [

@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping
 
 import openai
 from pydantic import BaseModel, ValidationError
-from pytest_bdd import parsers, then, when
+from pytest_bdd import given, parsers, then, when
 
 from steps.answer_streams import Json
-from steps.answers import Outcome, ask_for_answer, attempt
+from steps.answers import OPERATIONS, Outcome, ask_for_answer, attempt
 from steps.clients import TOO_LONG
 from steps.gateway import Gateway
 
@@ -118,10 +118,31 @@ def _(gateway: Gateway, marker: str) -> openai.APIStatusError:
     return _catch(lambda: ask_for_answer(gateway, marker))
 
 
+@when(
+    parsers.re(rf"a program asks for (?P<operation>{'|'.join(OPERATIONS)})"),
+    target_fixture="error",
+)
+def _(gateway: Gateway, marker: str, operation: str) -> openai.APIStatusError:
+    return _catch(lambda: OPERATIONS[operation](gateway, marker))
+
+
 @when("a program asks with a wrong key", target_fixture="error")
 def _(gateway: Gateway, marker: str) -> openai.APIStatusError:
     client = gateway.connect().with_options(api_key=f"sk-{marker}")
     return _catch(lambda: client.responses.create(model="any", input=marker))
+
+
+@given("a program has stored a response", target_fixture="stored_id")
+def _(gateway: Gateway, marker: str) -> str:
+    model = gateway.settings.azure.responses.model
+    return gateway.connect().responses.create(model=model, input=f"Say OK. ({marker})").id
+
+
+@when(parsers.re(r"it (?P<does>reads|deletes) the stored response"), target_fixture="error")
+def _(gateway: Gateway, stored_id: str, does: str) -> openai.APIStatusError:
+    responses = gateway.connect().responses
+    ask = responses.retrieve if does == "reads" else responses.delete
+    return _catch(lambda: ask(stored_id))
 
 
 @when("a program reads a response which it has deleted", target_fixture="error")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -33,11 +33,16 @@ from aigateway.waiting import wait_until
 from steps.access_log import wait_for_lines
 from steps.answers import Outcome, describe
 from steps.gateway import Edges, Gateway, LocalControl, connect_http
-from steps.messages import Message, send, write_headers, write_request
+from steps.messages import Message, add_headers, send, write_headers, write_request
 
 _ALWAYS = 1000
 _DONE_SECONDS = 20.0
 _TOO_LATE = "takes three seconds"
+_CUT = "breaks its streams off"
+_EVENTS_WITH_PIECE = 6
+# So long Azure waits before it breaks off: LiteLLM, which has everything to answer at once, has handed on the piece.
+_CUT_SECONDS = 5.0
+_STREAMS = 2
 
 #: What Azure can do to every request of a scenario.
 _DEEDS: Mapping[str, Fault | None] = {
@@ -45,7 +50,8 @@ _DEEDS: Mapping[str, Fault | None] = {
     "refuses, and repeats what it read": Failing(status=400, echo_prompt=True, times=_ALWAYS),
     "throttles, and repeats it": Failing(status=429, echo_prompt=True, times=_ALWAYS),
     "fails, and repeats it": Failing(status=500, echo_prompt=True, times=_ALWAYS),
-    "breaks its streams off": CutStream(after_events=6, times=_ALWAYS),
+    "gives up waiting, and repeats it": Failing(status=408, echo_prompt=True, times=_ALWAYS),
+    _CUT: CutStream(_EVENTS_WITH_PIECE, _CUT_SECONDS, times=_ALWAYS),
     "answers with half of its JSON": MalformedBody(times=_ALWAYS),
     "hangs up": HungUp(times=_ALWAYS),
     _TOO_LATE: SlowFirstByte(seconds=3, times=_ALWAYS),
@@ -93,6 +99,13 @@ def _write_mistake(gateway: Gateway, word: str, mistake: str) -> Message:
         "a key and a prompt in the query": replace(good, path=f"{good.path}?key={gateway.key}&prompt={word}"),
         "a prompt as a path": Message(f"/{word}", method="GET"),
         "a prompt as the id of an answer": Message(f"/v1/responses/resp_{word}", method="GET"),
+        "a text of 3 MB to embed": write_request(gateway, "embeddings", word, input=word * 180_000),
+        "the wish for a WebSocket": add_headers(
+            gateway,
+            Message("/v1/responses", method="GET"),
+            {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"},
+        ),
+        "200 headers": add_headers(gateway, good, {f"X-{number}": word for number in range(200)}),
     }[mistake]
 
 
@@ -110,9 +123,23 @@ def _send_everything(gateway: Gateway, control: LocalControl, word: str, deed: s
             sent = _look_at_log(gateway, control, word, [answer.result() for answer in answers])
         faults = {request.fault for request in control.azure.requests(marker=word)}
         assert (fault.kind if fault else None) in faults, f"Azure did nothing of the kind: {faults}"
+        if deed == _CUT:
+            _require_pieces(sent)
         return sent
 
     return wait
+
+
+def _require_pieces(sent: Sent) -> None:
+    """Of both kinds of streams a piece had been handed on when Azure broke off."""
+    streams = [outcome for outcome in sent.outcomes if _is_stream(outcome)]
+    assert len(streams) == _STREAMS, f"only {len(streams)} of {_STREAMS} streams had begun"
+    for outcome in streams:
+        assert sent.word in outcome.text, f"no piece had arrived: {outcome.text:.500}"
+
+
+def _is_stream(outcome: Outcome) -> bool:
+    return outcome.headers.get("content-type", "").startswith("text/event-stream")
 
 
 def _look_at_log(gateway: Gateway, control: LocalControl, word: str, outcomes: Iterable[Outcome]) -> Sent:
@@ -124,7 +151,9 @@ def _look_at_log(gateway: Gateway, control: LocalControl, word: str, outcomes: I
 
     assert gateway.edge is not None
     outcomes = tuple(outcomes)
-    wait_for_lines(gateway.edge, {outcome.headers["x-request-id"] for outcome in outcomes})
+    # What the edge refuses before it has read its headers has no id.
+    ids = {outcome.headers["x-request-id"] for outcome in outcomes if outcome.status != 431}
+    wait_for_lines(gateway.edge, ids)
     assert wait_until(is_done, seconds=_DONE_SECONDS), "Azure is still at work"
     return Sent(word, outcomes, gateway.edge.read_log())
 
@@ -188,10 +217,18 @@ def _(gateway: Gateway, control: LocalControl, marker: str) -> Sent:
     return _send_everything(gateway, control, marker, _TOO_LATE)()
 
 
-@when(parsers.parse("a client wrongly sends {mistake}"), target_fixture="sent")
+@when(parsers.re(r"a client wrongly sends (?P<mistake>(?!\d+ requests).+)"), target_fixture="sent")
 def _(gateway: Gateway, control: LocalControl, marker: str, mistake: str) -> Sent:
     outcome = send(gateway, _write_mistake(gateway, marker, mistake))
     return _look_at_log(gateway, control, marker, [outcome])
+
+
+@when(parsers.re(r"a client wrongly sends (?P<count>\d+) requests at once"), target_fixture="sent")
+def _(gateway: Gateway, control: LocalControl, marker: str, count: str) -> Sent:
+    message = write_request(gateway, "an answer", marker)
+    with ThreadPoolExecutor(int(count)) as pool:
+        outcomes = list(pool.map(lambda _: send(gateway, message), range(int(count))))
+    return _look_at_log(gateway, control, marker, outcomes)
 
 
 @when("a client leaves in the middle of its stream", target_fixture="sent")
@@ -212,6 +249,16 @@ def _(gateway: Gateway, control: LocalControl, marker: str) -> Sent:
 @then(parsers.parse("it is told {status:d}"))
 def _(sent: Sent, status: int) -> None:
     assert [outcome.status for outcome in sent.outcomes] == [status], sent.outcomes[0].text[:300]
+
+
+@then(parsers.parse("each of them is told {status:d}"))
+def _(sent: Sent, status: int) -> None:
+    assert {outcome.status for outcome in sent.outcomes} == {status}
+
+
+@then(parsers.parse("some of them are told {status:d}"))
+def _(sent: Sent, status: int) -> None:
+    assert status in {outcome.status for outcome in sent.outcomes}
 
 
 @then("it is refused")
@@ -248,6 +295,9 @@ _INSIDE = {
     "uvicorn": "LiteLLM's server",
 }
 _INSIDE_HEADERS = ("x-litellm-", "llm_provider-", "x-envoy-", "x-ms-", "azureml-", "apim-")
+# What a traceback holds, and what tells a stream of chat completions.
+_FILE_NAMES = ("Traceback", "site-packages")
+_CHAT_PIECE = "chat.completion.chunk"
 _COST = re.compile(r'"\w*cost\w*":\s*(?!null|0[,}])')
 
 
@@ -261,15 +311,38 @@ def _list_addresses(gateway: Gateway, control: LocalControl) -> set[str]:
 
 @then("no answer shows what stands behind the gateway")
 def _(gateway: Gateway, control: LocalControl, sent: Sent) -> None:
-    addresses = _list_addresses(gateway, control)
     for outcome in sent.outcomes:
-        shown = "\n".join([outcome.text, *(f"{name}: {value}" for name, value in outcome.headers.items())])
-        assert not any(address in shown for address in addresses), f"Azure's address: {outcome}"
-        for word, what in _INSIDE.items():
-            assert word not in shown, f"{what}: {outcome}"
-        for name, key in _list_keys(control).items():
-            assert key not in shown, f"{name} stands in an answer"
-        assert not _COST.search(outcome.text), f"a cost: {outcome}"
-        inside = [name for name in outcome.headers if name.startswith(_INSIDE_HEADERS)]
-        assert not inside, f"headers of the inside: {inside}"
-        assert outcome.headers.get("server") == gateway.settings.project
+        _assert_closed(gateway, control, outcome)
+
+
+@then(
+    "no answer shows what stands behind the gateway, but for the file names in one error of a chat completion"
+)
+def _(gateway: Gateway, control: LocalControl, sent: Sent) -> None:
+    """A declared deviation; when it is gone, this fails and docs/deviations.md loses a line."""
+    excused = [outcome for outcome in sent.outcomes if _breaks_off_chat(outcome)]
+    assert len(excused) == 1, f"not one chat completion with a traceback: {excused}"
+    for outcome in sent.outcomes:
+        _assert_closed(gateway, control, outcome, _FILE_NAMES if outcome in excused else ())
+
+
+def _breaks_off_chat(outcome: Outcome) -> bool:
+    """Whether it is a stream of chat completions whose error holds a traceback."""
+    return _is_stream(outcome) and _CHAT_PIECE in outcome.text and "Traceback" in outcome.text
+
+
+def _assert_closed(
+    gateway: Gateway, control: LocalControl, outcome: Outcome, excused: Collection[str] = ()
+) -> None:
+    """Nothing of the inside stands in an answer, but for `excused` words."""
+    shown = "\n".join([outcome.text, *(f"{name}: {value}" for name, value in outcome.headers.items())])
+    found = [address for address in _list_addresses(gateway, control) if address in shown]
+    assert not found, f"Azure's address: {outcome}"
+    for word in _INSIDE.keys() - set(excused):
+        assert word not in shown, f"{_INSIDE[word]}: {outcome}"
+    for name, key in _list_keys(control).items():
+        assert key not in shown, f"{name} stands in an answer"
+    assert not _COST.search(outcome.text), f"a cost: {outcome}"
+    inside = [name for name in outcome.headers if name.startswith(_INSIDE_HEADERS)]
+    assert not inside, f"headers of the inside: {inside}"
+    assert outcome.headers.get("server") == gateway.settings.project

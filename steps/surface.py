@@ -172,6 +172,8 @@ def _(gateway: Gateway, marker: str, much: str) -> Outcome:
         "a header of 100 KiB": ([("X-Long", long)], ""),
         "200 headers": ([(f"X-{number}", "a") for number in range(200)], ""),
         "a path of 100 KiB": ([], f"/{long}"),
+        "the name of a second host": ([("Host", "elsewhere.example")], ""),
+        "a note that its body is packed, which it is not": ([("Content-Encoding", "gzip")], ""),
     }[much]
     return request(gateway, "POST", f"/v1/responses{path}", (*headers, *more), body)
 

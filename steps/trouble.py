@@ -28,6 +28,7 @@ from aigateway.simulator.faults import (
     WebPage,
 )
 from steps.answers import BUSY_SECONDS, OPERATIONS, Outcome, assert_openai_error, attempt, sum_waits
+from steps.azure import ARRIVAL_SECONDS
 from steps.gateway import Gateway, LocalControl
 
 _ALWAYS = 1000
@@ -37,9 +38,6 @@ _NEVER_SECONDS = 600.0
 _EVENTS_BEFORE_PIECE = 2
 _EVENTS_WITH_PIECE = 5
 _LAST_EVENT = 8
-
-# So long Azure waits before it breaks off: what it has sent has then arrived.
-_ARRIVAL_SECONDS = 0.2
 
 _WHOLE = ("an answer", "a chat completion", "embeddings")
 _STREAMED = ("a streamed answer", "a streamed chat completion")
@@ -69,13 +67,13 @@ _TROUBLES: Mapping[str, Callable[[int], Fault]] = {
     "answer with a web page": lambda times: WebPage(times=times),
     "answer with half of its JSON": lambda times: MalformedBody(times=times),
     "hang up before the first piece": lambda times: CutStream(
-        _EVENTS_BEFORE_PIECE, _ARRIVAL_SECONDS, times=times
+        _EVENTS_BEFORE_PIECE, ARRIVAL_SECONDS, times=times
     ),
     "hang up after the first piece": lambda times: CutStream(
-        _EVENTS_WITH_PIECE, _ARRIVAL_SECONDS, times=times
+        _EVENTS_WITH_PIECE, ARRIVAL_SECONDS, times=times
     ),
     "stop after the first piece as if that were all": lambda times: CutStream(
-        _EVENTS_WITH_PIECE, _ARRIVAL_SECONDS, cleanly=True, times=times
+        _EVENTS_WITH_PIECE, ARRIVAL_SECONDS, cleanly=True, times=times
     ),
     "say before the first piece that it failed": lambda times: FailedStream(times=times),
     "say after the first piece that it failed": lambda times: FailedStream(after_output=True, times=times),

@@ -55,6 +55,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--launcher", choices=("auto", "container", "process"), default="auto")
     group.addoption("--target", choices=("local", "deployed"), default="local")
     group.addoption("--profile", choices=PROFILES, default="core", help="which scenarios; default: core")
+    group.addoption("--words", default="", help="only scenarios with these words in their name")
     group.addoption("--stack", type=Path, help="file that refers to a local stack that runs already")
     group.addoption("--base-url", default="", help="a deployed gateway's address, without /v1")
     group.addoption("--workspace", default="", help="id of the Log Analytics workspace of its logs")
@@ -234,11 +235,21 @@ def _choose(config: pytest.Config, items: list[pytest.Item]) -> None:
     chosen: list[pytest.Item] = []
     others: list[pytest.Item] = []
     for item in items:
-        part = not _find_scenario(item) or belongs({mark.name for mark in item.iter_markers()}, profile)
+        scenario = _find_scenario(item)
+        part = scenario is None or (
+            belongs({mark.name for mark in item.iter_markers()}, profile)
+            and _is_called(item, scenario.name, config.option.words)
+        )
         (chosen if part else others).append(item)
     items[:] = chosen
     if others:
         config.hook.pytest_deselected(items=others)
+
+
+def _is_called(item: pytest.Item, template: str, words: str) -> bool:
+    """Whether `words` stand in the scenario's name, as it is written or with its example's values."""
+    names = (template, _name_scenario(item, template))
+    return any(words.casefold() in name.casefold() for name in names)
 
 
 def pytest_runtest_logstart() -> None:

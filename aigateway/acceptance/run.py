@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import datetime
 import io
+import re
 import shlex
 import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -59,7 +61,7 @@ _MARKS: dict[Verdict, str] = {
 
 @dataclass(frozen=True)
 class Order:
-    """What to run: `keyword` and `tags` are pytest's `-k` and `-m`."""
+    """What to run: `tags` is pytest's `-m`, `keyword` its `-k` or words of scenarios' names."""
 
     root: Path
     environment: str
@@ -86,6 +88,13 @@ class Order:
         return " ".join(f"{option} {shlex.quote(value)}" for option, value in parts if value)
 
     @property
+    def _choice(self) -> list[str]:
+        """What `keyword` says, as pytest's arguments."""
+        if not self.keyword:
+            return []
+        return [f"--words={self.keyword}"] if _is_phrase(self.keyword) else ["-k", self.keyword]
+
+    @property
     def features(self) -> list[str]:
         """What to collect, as pytest's arguments; what pytest prints is for whoever calls pytest."""
         return [
@@ -94,7 +103,7 @@ class Order:
             "-pno:terminal",
             "-pno:cacheprovider",
             f"--profile={self.profile}",
-            *(["-k", self.keyword] if self.keyword else []),
+            *self._choice,
             *(["-m", self.tags] if self.tags else []),
         ]
 
@@ -114,6 +123,15 @@ class Order:
             "--dist=worksteal",
             f"--junitxml={self.folder / JUNIT_FILE}",
         ]
+
+
+def _is_phrase(keyword: str) -> bool:
+    """Whether two words follow each other with nothing between them, which no expression of pytest's allows."""
+    words = re.findall(r"[()]|[^\s()]+", keyword)
+    return any(
+        first not in {"and", "or", "not", "("} and second not in {"and", "or", ")"}
+        for first, second in pairwise(words)
+    )
 
 
 class _Observer:

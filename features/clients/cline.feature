@@ -24,3 +24,16 @@ Feature: Cline
     When Cline asks with a wrong key
     Then the request is refused with status 401 in OpenAI's error shape
     And the refusal names "API key"
+
+  # It tries again by itself after each of them, and then shows what it was told.
+  @local @NFR1
+  Scenario Outline: Cline is told <status> when Azure answers with <failure>
+    Given Azure will answer every request with <failure>
+    When Cline asks for an answer
+    Then the request is refused with status <status> in OpenAI's error shape
+    And the refusal says to come back after <seconds> seconds
+
+    Examples:
+      | failure                            | status | seconds |
+      | 429 with Retry-After of 60 seconds | 429    | 60      |
+      | 503                                | 503    | 5       |

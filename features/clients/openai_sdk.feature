@@ -68,8 +68,31 @@ Feature: OpenAI's package for Python
       And its own code is only the status, and its parameter is lost
 
     @local
-    Scenario: A program learns that Azure's content filter refused
+    Scenario Outline: A program learns that Azure's content filter refused <operation>
       Given Azure's content filter will refuse the next request
-      When a program asks
+      When a program asks for <operation>
       Then the package raises BadRequestError
       And its message says that it was the content filter
+
+      Examples:
+        | operation                  |
+        | an answer                  |
+        | a streamed answer          |
+        | a chat completion          |
+        | a streamed chat completion |
+        | embeddings                 |
+
+    @local @NFR1
+    Scenario Outline: A program that <does> a stored response while Azure answers with <failure>
+      Given a program has stored a response
+      And Azure will answer every request with <failure>
+      When it <does> the stored response
+      Then the package raises <error>
+      And the error carries the request id of the gateway's answer
+
+      Examples:
+        | does    | failure          | error               |
+        | reads   | 500              | InternalServerError |
+        | reads   | 429 with no time | RateLimitError      |
+        | deletes | 500              | InternalServerError |
+        | deletes | 429 with no time | RateLimitError      |

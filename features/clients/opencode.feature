@@ -51,3 +51,18 @@ Feature: opencode
       | provider            |
       | opencode            |
       | opencode Compatible |
+
+  # It tries again by itself after each of them, and then shows what it was told.
+  @local @NFR1
+  Scenario Outline: opencode is told <status> when Azure answers with <failure>, as <provider>
+    Given Azure will answer every request with <failure>
+    When <provider> asks for an answer
+    Then the request is refused with status <status> in OpenAI's error shape
+    And the refusal says to come back after <seconds> seconds
+
+    Examples:
+      | provider            | failure                            | status | seconds |
+      | opencode            | 429 with Retry-After of 60 seconds | 429    | 60      |
+      | opencode            | 503                                | 503    | 5       |
+      | opencode Compatible | 429 with Retry-After of 60 seconds | 429    | 60      |
+      | opencode Compatible | 503                                | 503    | 5       |

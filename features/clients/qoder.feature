@@ -44,3 +44,18 @@ Feature: Qoder
       | provider         |
       | Qoder            |
       | Qoder Compatible |
+
+  # It tries again by itself after each of them, and then shows what it was told.
+  @local @NFR1
+  Scenario Outline: Qoder is told <status> when Azure answers with <failure>, as <provider>
+    Given Azure will answer every request with <failure>
+    When <provider> asks for an answer
+    Then the request is refused with status <status> in OpenAI's error shape
+    And the refusal says to come back after <seconds> seconds
+
+    Examples:
+      | provider         | failure                            | status | seconds |
+      | Qoder            | 429 with Retry-After of 60 seconds | 429    | 60      |
+      | Qoder            | 503                                | 503    | 5       |
+      | Qoder Compatible | 429 with Retry-After of 60 seconds | 429    | 60      |
+      | Qoder Compatible | 503                                | 503    | 5       |

@@ -165,6 +165,7 @@ def test_images_of_another_version_than_the_runtime(machine: Machine) -> None:
     ("option", "value", "expected"),
     [
         ("-k", "nothing_is_called_so", "no scenario is chosen by -k nothing_is_called_so"),
+        ("-k", "an answer of nobody's", "no scenario is chosen by -k "),
         ("-m", "local and not local", "no scenario is chosen by -m 'local and not local'"),
         ("-m", "FR99", "there is no tag 'FR99'"),
         ("-m", "(FR1", "Wrong expression passed to '-m': (FR1: "),
