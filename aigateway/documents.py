@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from aigateway.acceptance.features import list_scenarios
 from aigateway.acceptance.requirements import render_requirements
 from aigateway.acceptance.results import RunResult
+from aigateway.clients.page import render_clients_page
 from aigateway.costs import load_prices, render_costs
 from aigateway.files import write_atomically
 from aigateway.promotion.evidence import Evidence
@@ -27,6 +28,7 @@ def _render_documents(root: Path) -> dict[str, str]:
     turned_red = {sabotage.title: sabotage.turns_red for sabotage in load_sabotages(root, scenarios)}
     environments = [load_environment(root, name) for name in list_environments(root)]
     return {
+        "docs/clients.md": render_clients_page(root),
         "docs/cost.md": render_costs(load_prices(root), environments),
         "docs/settings.md": render_reference(),
         "docs/rules.md": render_rules_reference(),
