@@ -14,6 +14,7 @@ from aigateway.acceptance.budget import DEFAULT_TOKENS
 from aigateway.acceptance.profiles import Profile
 from aigateway.acceptance.results import TargetName
 from aigateway.bootstrap import Part
+from aigateway.clients import Client
 from aigateway.doctor.clients import DEFAULT_TOKENS as DEFAULT_DOCTOR_TOKENS
 from aigateway.doctor.clients import ClientName
 from aigateway.errors import AigatewayError
@@ -336,6 +337,49 @@ def rehearse_indexing(
     if not (count or as_json):
         output.print(str(order.result_path.relative_to(root)), style="dim")
     sys.exit(130 if stopped else 0 if found.good or count else 1)
+
+
+@app.command("clients")
+def connect_clients(
+    environment: Annotated[str, typer.Argument(metavar="ENV", help="dev, staging or prod")],
+    *,
+    client: Annotated[Client | None, typer.Option(help="only this client's; default: all of them")] = None,
+    base_url: Annotated[
+        str, typer.Option(help="the gateway's address; default: where the deployed one was tried")
+    ] = "",
+    write: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="write the files there instead of printing them")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="with --write: overwrite what says something else")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print all of it as JSON")] = False,
+) -> None:
+    """Print the settings that point clients at an environment's gateway, if that conforms; no key is in them.
+
+    Files are printed to the standard output, what to do with them to the standard error.
+    """
+    from aigateway.clients.connection import connect
+    from aigateway.clients.kit import write_kits
+
+    if as_json and write:
+        raise AigatewayError("--json prints and --write writes; give one of them")
+    if force and not write:
+        raise AigatewayError("--force is about what --write overwrites; give that as well")
+    root, settings = _load_current(environment)
+    connection = connect(root, settings, client, base_url)
+    if as_json:
+        sys.stdout.write(connection.model_dump_json(indent=2) + "\n")
+        return
+    if write:
+        written = write_kits(connection.kits, write, force=force)
+        for path in written:
+            output.print(f"wrote {path}", markup=False)
+        if not written:
+            output.print(f"{write}: all of it is there already", markup=False)
+    else:
+        sys.stdout.write(connection.render_files())
+    errors.print(connection.render_guides(), markup=False)
 
 
 @app.command()

@@ -12,6 +12,7 @@ from aigateway.acceptance.requirements import render_requirements
 from aigateway.acceptance.results import RunResult
 from aigateway.benchmarking import document
 from aigateway.benchmarking.results import BenchResult
+from aigateway.clients.page import render_clients_page
 from aigateway.costs import load_prices, render_costs
 from aigateway.doctor.page import render_page
 from aigateway.doctor.results import Diagnosis
@@ -32,6 +33,7 @@ def _render_documents(root: Path) -> dict[str, str]:
     turned_red = {sabotage.title: sabotage.turns_red for sabotage in load_sabotages(root, scenarios)}
     environments = [load_environment(root, name) for name in list_environments(root)]
     return {
+        "docs/clients.md": render_clients_page(root),
         "docs/cost.md": render_costs(load_prices(root), environments),
         "docs/settings.md": render_reference(),
         "docs/rules.md": render_rules_reference(),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from aigateway.acceptance.records import Record
-from aigateway.acceptance.results import RunResult
+from aigateway.acceptance.results import RunResult, TargetName
 
 PAGE_FILE = "report.html"
 SUMMARY_FILE = "summary.md"
@@ -16,6 +16,12 @@ CUCUMBER_FILE = "cucumber.json"
 EVIDENCE_FILE = "evidence.json"
 
 REPORT_FILES = (PAGE_FILE, SUMMARY_FILE, CUCUMBER_FILE, EVIDENCE_FILE)
+
+
+def locate_run(root: Path, environment: str, target: TargetName) -> Path:
+    """Where a run leaves its files; a deployed gateway's stand beside the local one's, to be compared."""
+    name = environment if target == "local" else f"{environment}-{target}"
+    return root / "build" / "accept" / name
 
 
 @dataclass(frozen=True)

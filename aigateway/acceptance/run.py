@@ -23,7 +23,7 @@ from rich.table import Table
 from aigateway.acceptance.budget import Tally, choose_budget
 from aigateway.acceptance.calling import call_pytest
 from aigateway.acceptance.features import hash_features
-from aigateway.acceptance.findings import REPORT_FILES, Findings
+from aigateway.acceptance.findings import REPORT_FILES, Findings, locate_run
 from aigateway.acceptance.observing import read_record
 from aigateway.acceptance.plugin import StackOwner, find_redactor, read_result
 from aigateway.acceptance.profiles import Profile
@@ -77,9 +77,8 @@ class Order:
 
     @property
     def folder(self) -> Path:
-        """Where the run leaves its files; a deployed gateway's stand beside the local one's, to be compared."""
-        name = self.environment if self.target == "local" else f"{self.environment}-{self.target}"
-        return self.root / "build" / "accept" / name
+        """Where the run leaves its files."""
+        return locate_run(self.root, self.environment, self.target)
 
     @property
     def selection(self) -> str:

@@ -83,4 +83,5 @@ def describe_access(stack: Stack) -> str:
   curl {stack.base_url}/v1/responses -H 'Authorization: Bearer {key}' \\
     -H 'Content-Type: application/json' -d '{{"model": "{model}", "input": "Reply with exactly: it works"}}'
 
+`aigateway clients {settings.environment} --base-url {stack.base_url}` prints settings for Roo, Codex CLI and others.
 Ctrl-C stops it."""

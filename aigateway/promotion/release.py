@@ -42,7 +42,7 @@ def describe_release(root: Path, settings: Settings) -> Release:
         features=hash_folders(root, "features", "steps"),
         templates=hash_folders(root, "templates"),
         infrastructure=hash_folders(root, "infra/modules"),
-        configs=_hash_configs(root, settings),
+        configs=hash_configs(root, settings),
         images=find_images(root, settings),
     )
 
@@ -50,7 +50,7 @@ def describe_release(root: Path, settings: Settings) -> Release:
 def describe_sibling(root: Path, release: Release, settings: Settings) -> Release:
     """The release that the same checkout has for another environment."""
     return release.model_copy(
-        update={"configs": _hash_configs(root, settings), "images": find_images(root, settings)}
+        update={"configs": hash_configs(root, settings), "images": find_images(root, settings)}
     )
 
 
@@ -71,6 +71,7 @@ def run_git(root: Path, *arguments: str) -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
-def _hash_configs(root: Path, settings: Settings) -> dict[str, str]:
+def hash_configs(root: Path, settings: Settings) -> dict[str, str]:
+    """Digests of an environment's rendered files as they are on disk, by name."""
     folder = root / "infra" / "env" / settings.environment
     return {name: hash_file(folder / name) for name in FILE_NAMES}

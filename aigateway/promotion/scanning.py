@@ -8,7 +8,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from aigateway.digests import hash_bytes
 from aigateway.errors import AigatewayError
-from aigateway.scanning.checkout import hash_checkout
 from aigateway.settings.values import Digest
 
 
@@ -29,7 +28,8 @@ def read_scan(
 
     And of `plan`, whose digest is `planned`, where there is one. Raises AigatewayError when the file is no such result.
     """
-    # It draws tables too, and the gate, which only has the outcome, is not to wait for that.
+    # They draw tables too, and the gate, which only has the outcome, is not to wait for that.
+    from aigateway.scanning.checkout import hash_checkout
     from aigateway.scanning.results import ScanResult
 
     again = f"run: aigateway scan {environment}{f' --plan {plan}' if plan else ''}"

@@ -112,15 +112,7 @@ def render_environment(root: Path, environment: str) -> Rendering:
 def render_settings(root: Path, settings: Settings) -> Rendering:
     """Render `settings` with the templates of the checkout at `root`."""
     folder = root / "infra" / "env" / settings.environment
-    templates = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(root / "templates"),
-        undefined=jinja2.StrictUndefined,
-        # YAML and JSON are rendered, never HTML; values are quoted by `tojson`.
-        autoescape=False,  # noqa: S701
-        keep_trailing_newline=True,
-    )
-    templates.filters["tojson"] = _to_json
-    templates.filters["toyaml"] = _to_yaml
+    templates = open_templates(root)
     context = {
         "settings": settings,
         "names": Names(settings),
@@ -130,6 +122,20 @@ def render_settings(root: Path, settings: Settings) -> Rendering:
     }
     texts = {name: _render(templates, name, context) for name in FILE_NAMES}
     return Rendering(settings, folder, texts)
+
+
+def open_templates(root: Path) -> jinja2.Environment:
+    """The templates of the checkout at `root`, with the filters that they use."""
+    templates = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(root / "templates"),
+        undefined=jinja2.StrictUndefined,
+        # Configs are rendered, never HTML; values are quoted by `tojson`.
+        autoescape=False,  # noqa: S701
+        keep_trailing_newline=True,
+    )
+    templates.filters["tojson"] = _to_json
+    templates.filters["toyaml"] = _to_yaml
+    return templates
 
 
 def _to_json(value: object) -> str:
@@ -143,9 +149,18 @@ def _to_yaml(value: object) -> str:
 
 
 def _render(templates: jinja2.Environment, name: str, context: dict[str, object]) -> str:
+    text, source = fill_template(templates, name, context), f"templates/{name}.j2"
+    _check_round_trip(text, source)
+    if name.endswith(".json"):
+        _check_json(text, source)
+    return text
+
+
+def fill_template(templates: jinja2.Environment, name: str, context: dict[str, object]) -> str:
+    """The text of templates/NAME.j2; raises RenderError where it is missing or wrong."""
     source = f"templates/{name}.j2"
     try:
-        text = templates.get_template(f"{name}.j2").render(context)
+        return templates.get_template(f"{name}.j2").render(context)
     except jinja2.TemplateNotFound as error:
         raise RenderError(f"{source}: is missing; a checkout of the project has it") from error
     except jinja2.TemplateSyntaxError as error:
@@ -153,16 +168,12 @@ def _render(templates: jinja2.Environment, name: str, context: dict[str, object]
     except jinja2.UndefinedError as error:
         line = _find_line(error, f"{name}.j2")
         raise RenderError(f"{source}:{line}: {error.message}; it must be a key of the settings") from error
-    _check_round_trip(text, source)
-    if name.endswith(".json"):
-        _check_json(text, source)
-    return text
 
 
 def _find_line(error: jinja2.UndefinedError, template: str) -> int | None:
     """The template's line that failed: Jinja puts its templates among the traceback's frames."""
     frames = traceback.extract_tb(error.__traceback__)
-    return next((frame.lineno for frame in reversed(frames) if Path(frame.filename).name == template), None)
+    return next((frame.lineno for frame in reversed(frames) if frame.filename.endswith(template)), None)
 
 
 def _check_json(text: str, source: str) -> None:

@@ -101,6 +101,26 @@ class ResponsesDeployment(Group):
         default="2025-04-01-preview",
         description="Azure's api-version; a date goes to /openai/responses, a word to /openai/v1/responses",
     )
+    # gpt-5.3-codex's: learn.microsoft.com/azure/foundry/foundry-models, GPT-5 codex table.
+    input_tokens: int = Field(
+        default=272_000,
+        gt=0,
+        le=100_000_000,
+        description="most that the model reads at once; `aigateway clients` tells clients",
+        json_schema_extra={"unit": "tokens"},
+    )
+    output_tokens: int = Field(
+        default=128_000,
+        gt=0,
+        le=100_000_000,
+        description="most that the model writes at once, its reasoning included; `aigateway clients` tells clients",
+        json_schema_extra={"unit": "tokens"},
+    )
+
+    @property
+    def context_tokens(self) -> int:
+        """What the model reads and writes together, in tokens: what most clients call its context window."""
+        return self.input_tokens + self.output_tokens
 
 
 class EmbeddingsDeployment(Group):
