@@ -29,8 +29,8 @@ Feature: The inside stays inside
 
     @local
     Scenario: Azure does not answer in time: the answers
-      Given a gateway that waits one second for Azure
-      When a prompt, source code and the output of a tool are sent in every way, and Azure takes three seconds
+      Given a gateway that waits four seconds for Azure
+      When a prompt, source code and the output of a tool are sent in every way, and Azure takes ten seconds
       Then each of them is told 504
       And no answer shows what stands behind the gateway
 

@@ -23,8 +23,8 @@ Feature: Privacy
 
     @local
     Scenario: Azure does not answer in time
-      Given a gateway that waits one second for Azure
-      When a prompt, source code and the output of a tool are sent in every way, and Azure takes three seconds
+      Given a gateway that waits four seconds for Azure
+      When a prompt, source code and the output of a tool are sent in every way, and Azure takes ten seconds
       Then no log holds any of it, or a key
 
   Rule: No log tells what was sent, whatever the client does

@@ -37,7 +37,7 @@ from steps.messages import Message, add_headers, send, write_headers, write_requ
 
 _ALWAYS = 1000
 _DONE_SECONDS = 20.0
-_TOO_LATE = "takes three seconds"
+_TOO_LATE = "takes ten seconds"
 _CUT = "breaks its streams off"
 _EVENTS_WITH_PIECE = 6
 # So long Azure waits before it breaks off: LiteLLM, which has everything to answer at once, has handed on the piece.
@@ -54,7 +54,7 @@ _DEEDS: Mapping[str, Fault | None] = {
     _CUT: CutStream(_EVENTS_WITH_PIECE, _CUT_SECONDS, times=_ALWAYS),
     "answers with half of its JSON": MalformedBody(times=_ALWAYS),
     "hangs up": HungUp(times=_ALWAYS),
-    _TOO_LATE: SlowFirstByte(seconds=3, times=_ALWAYS),
+    _TOO_LATE: SlowFirstByte(seconds=10, times=_ALWAYS),
 }
 
 
@@ -181,12 +181,12 @@ def _hurry(settings: Settings) -> Settings:
     return settings.model_copy(update=changed)
 
 
-@given("a gateway that waits one second for Azure", target_fixture="gateway")
+@given("a gateway that waits four seconds for Azure", target_fixture="gateway")
 def _(edges: Edges, target: Target) -> Gateway:
     timeouts = target.settings.timeouts
     whole = {timeouts.responses_seconds, timeouts.embeddings_seconds}
     impatient = [
-        Edit(file="envoy.yaml", find=f" timeout: {seconds + EDGE_PATIENCE_SECONDS}s\n", put=" timeout: 1s\n")
+        Edit(file="envoy.yaml", find=f" timeout: {seconds + EDGE_PATIENCE_SECONDS}s\n", put=" timeout: 4s\n")
         for seconds in whole
     ]
     return edges.start(target.settings, edits=impatient)

@@ -25,7 +25,7 @@ Feature: Cline
     Then the request is refused with status 401 in OpenAI's error shape
     And the refusal names "API key"
 
-  # It tries again by itself after each of them, and then shows what it was told.
+  # It tries again by itself after a 429; what it is told at the end, it shows.
   @local @NFR1
   Scenario Outline: Cline is told <status> when Azure answers with <failure>
     Given Azure will answer every request with <failure>

@@ -52,7 +52,7 @@ Feature: opencode
       | opencode            |
       | opencode Compatible |
 
-  # It tries again by itself after each of them, and then shows what it was told.
+  # It tries again by itself after a 429; what it is told at the end, it shows.
   @local @NFR1
   Scenario Outline: opencode is told <status> when Azure answers with <failure>, as <provider>
     Given Azure will answer every request with <failure>

@@ -45,7 +45,7 @@ Feature: Qoder
       | Qoder            |
       | Qoder Compatible |
 
-  # It tries again by itself after each of them, and then shows what it was told.
+  # It tries again by itself after a 429; what it is told at the end, it shows.
   @local @NFR1
   Scenario Outline: Qoder is told <status> when Azure answers with <failure>, as <provider>
     Given Azure will answer every request with <failure>
