@@ -22,6 +22,18 @@ def interrupt_on_terminate() -> Iterator[None]:
         signal.signal(signal.SIGTERM, previous)
 
 
+@contextlib.contextmanager
+def end_undisturbed() -> Iterator[None]:
+    """Once what is inside ends, by whatever, SIGTERM says nothing new: what is then stopped and removed, is to its end.
+
+    To be the innermost of what `interrupt_on_terminate` holds.
+    """
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
 def resend_lost_interrupts() -> None:
     """Have an interrupt that came where none can be raised, such as a finalizer, come again a moment later.
 

@@ -27,7 +27,7 @@ from aigateway.launching.parts import EDGE_SLOTS, EdgePart, LauncherName, quote_
 from aigateway.launching.stack import READY_SECONDS, Stack, StackReference, require_ready, run_stack
 from aigateway.proving.catalogue import Sabotage
 from aigateway.rendering.renderer import ENVOY, render_environment
-from aigateway.signals import interrupt_on_terminate, resend_lost_interrupts
+from aigateway.signals import end_undisturbed, interrupt_on_terminate, resend_lost_interrupts
 from aigateway.simulator.control import SimulatorControl
 from aigateway.waiting import wait_until
 
@@ -70,6 +70,8 @@ def _open_lane(root: Path, environment: str, choice: LauncherName) -> Iterator[_
     with (
         tempfile.TemporaryDirectory(prefix="aigateway-prove-", ignore_cleanup_errors=True) as folder,
         run_stack(root, rendering, launcher) as stack,
+        # Another lane's failure ends all of them, also one that is just ending of its own.
+        end_undisturbed(),
     ):
         stack.wait_until_ready()
         yield _Lane(root, stack, Path(folder))

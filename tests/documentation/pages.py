@@ -18,7 +18,7 @@ PAGES = sorted(
 )
 
 #: The first line of a block whose commands reach Azure or GitHub.
-NEEDS_AZURE = "# needs Azure"
+NEEDS_CLOUD = ("# needs Azure", "# needs GitHub")
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -33,7 +33,7 @@ class Command:
 
     page: str
     text: str
-    needs_azure: bool
+    needs_cloud: bool
 
 
 def list_links(page: Path) -> list[str]:
@@ -61,9 +61,9 @@ def list_commands() -> Iterator[Command]:
 
 
 def _read_block(page: str, block: str) -> Iterator[Command]:
-    needs_azure = block.startswith(NEEDS_AZURE)
+    needs_cloud = block.startswith(NEEDS_CLOUD)
     # A pipe or a backslash at its end goes on in the next line.
     for line in re.sub(r"(\\|(?<=\|))\n\s*", " ", block).splitlines():
         text = re.sub(r"\s+#.*$", "", line).strip()
         if text and not text.startswith("#"):
-            yield Command(page, text, needs_azure)
+            yield Command(page, text, needs_cloud)
