@@ -145,9 +145,8 @@ def test_stopped_it_leaves_nothing(
     prepare(machine, KILLED)
     machine.use_litellm("import time; time.sleep(600)")
     process = started("prove", "dev", "--launcher", "process")
-    assert wait_until(
-        lambda: len(list(machine.temporary.glob("aigateway-envoy-*"))) == 1, seconds=PATIENCE_SECONDS
-    )
+    # There are two lanes: of one of them, at least, everything is started.
+    assert wait_until(lambda: any(machine.temporary.glob("aigateway-envoy-*")), seconds=PATIENCE_SECONDS)
     process.send_signal(number)
     process.communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode == 130
