@@ -8,16 +8,26 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
+from types import FrameType
 
 _AGAIN_SECONDS = 0.05
 
 
 @contextlib.contextmanager
-def interrupt_on_terminate() -> Iterator[None]:
-    """End at SIGTERM as at Ctrl-C, with everything stopped and removed."""
-    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
+def interrupt_on_terminate() -> Iterator[threading.Event]:
+    """End at SIGTERM as at Ctrl-C, with everything stopped and removed.
+
+    What it gives is set from then on, for whoever waits long: an interrupt can get lost in somebody else's code.
+    """
+    told = threading.Event()
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        told.set()
+        signal.default_int_handler(number, frame)
+
+    previous = signal.signal(signal.SIGTERM, interrupt)
     try:
-        yield
+        yield told
     finally:
         signal.signal(signal.SIGTERM, previous)
 

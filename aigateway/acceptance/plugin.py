@@ -111,7 +111,7 @@ class StackOwner:
     def pytest_sessionstart(self, session: pytest.Session) -> Generator[None, None, None]:
         """Start before everything else and wait after it: while LiteLLM starts, so do pytest's workers."""
         session.config.add_cleanup(self._undo.close)
-        self._undo.enter_context(interrupt_on_terminate())
+        told_to_end = self._undo.enter_context(interrupt_on_terminate())
         with self._give_up_on_error():
             self.stack = self._start(session.config)
             reference_path = self._undo.enter_context(_keep_for_workers(self.stack.reference))
@@ -119,7 +119,9 @@ class StackOwner:
         yield
         if self.stack:
             with self._give_up_on_error():
-                self.stack.wait_until_ready()
+                self.stack.wait_until_ready(give_up=told_to_end.is_set)
+            if told_to_end.is_set():
+                raise KeyboardInterrupt
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self) -> None:
