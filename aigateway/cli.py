@@ -395,6 +395,7 @@ def prove(
 ) -> None:
     """Break the gateway in every way of the catalogue, and see whether the scenarios notice."""
     from aigateway.launching.choice import choose_launcher
+    from aigateway.promotion.soundness import find_sound
     from aigateway.proving.run import Order, Shard, list_survivors
     from aigateway.proving.run import prove as try_sabotages
     from aigateway.rendering.renderer import render_environment
@@ -405,7 +406,8 @@ def prove(
     rendering.require_current()
     chosen = choose_launcher(launcher, rendering.settings, errors)
     order = Order(root, environment, chosen.name, profile, keyword, part)
-    result = try_sabotages(order, errors)
+    sound = find_sound(root, rendering.settings, chosen.name)
+    result = try_sabotages(order, errors, sound)
     for survivor in list_survivors(result):
         output.print(survivor, markup=False)
     output.print(result.summary, style="bold green" if result.proven else "bold red")

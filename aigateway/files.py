@@ -1,4 +1,4 @@
-"""Files that are never half-written."""
+"""Files that are never half-written, and folders that are gone afterwards."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from aigateway.errors import AigatewayError
@@ -35,3 +36,19 @@ def write_atomically(path: Path, text: str) -> None:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 Path(temporary).unlink()
+
+
+@contextlib.contextmanager
+def make_temporary_folder(purpose: str) -> Iterator[Path]:
+    """A folder for the time of the context, with `purpose` in its name; what cannot be removed afterwards stays.
+
+    Raises AigatewayError when none can be made.
+    """
+    try:
+        folder = tempfile.TemporaryDirectory(prefix=f"aigateway-{purpose}-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise AigatewayError(
+            f"no temporary folder can be made: {error.strerror}; name another place in TMPDIR"
+        ) from error
+    with folder as name:
+        yield Path(name)

@@ -7,7 +7,6 @@ import datetime
 import io
 import re
 import shlex
-import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -41,7 +40,7 @@ from aigateway.acceptance.sharing import share
 from aigateway.acceptance.tags import require_tags
 from aigateway.deployed.deployment import Deployment, find_deployment
 from aigateway.errors import AigatewayError
-from aigateway.files import write_atomically
+from aigateway.files import make_temporary_folder, write_atomically
 from aigateway.launching.choice import LauncherChoice
 from aigateway.launching.parts import LauncherName
 
@@ -229,8 +228,10 @@ def accept(order: Order, console: Console, report: Callable[[Findings], None]) -
         _require_choice(order)
     _clear(order.folder)
     try:
-        with _temporary_folder() as folder, share(deployment, tokens) as shared:
-            code = call_pytest([*order.arguments, f"--basetemp={folder}"], (observer, shared))
+        with make_temporary_folder("accept") as folder, share(deployment, tokens) as shared:
+            # pytest makes the scenarios' folders there: by itself it keeps those of the last three runs.
+            arguments = [*order.arguments, f"--basetemp={folder / 'scenarios'}"]
+            code = call_pytest(arguments, (observer, shared))
             observer.tally = shared.budget.read() if shared.budget else None
         _redact_file(order.folder / JUNIT_FILE, observer.redactor)
         _require_end(order, observer, code)
@@ -338,19 +339,6 @@ def _clear(folder: Path) -> None:
             (folder / name).unlink(missing_ok=True)
     except OSError as error:
         raise AigatewayError(f"{folder}: cannot be written to: {error.strerror}") from error
-
-
-@contextlib.contextmanager
-def _temporary_folder() -> Iterator[Path]:
-    """Where pytest makes the scenarios' folders: by itself it keeps those of the last three runs."""
-    try:
-        folder = tempfile.TemporaryDirectory(prefix="aigateway-accept-", ignore_cleanup_errors=True)
-    except OSError as error:
-        raise AigatewayError(
-            f"no temporary folder can be made: {error.strerror}; name another place in TMPDIR"
-        ) from error
-    with folder as name:
-        yield Path(name) / "scenarios"
 
 
 def tabulate(result: RunResult) -> Table:

@@ -7,7 +7,6 @@ import json
 import os
 import select
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -18,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from aigateway.benchmarking.workloads import Request
 from aigateway.errors import AigatewayError
+from aigateway.files import make_temporary_folder
 from aigateway.launching.ports import find_free_port
 
 KEYS_VARIABLE = "AIGATEWAY_BENCH_KEYS"
@@ -151,16 +151,16 @@ def start_generator(
     port to `listen` at is given, of other machines, which have to join there.
     """
     with contextlib.ExitStack() as undo:
-        folder = undo.enter_context(_make_folder())
+        folder = undo.enter_context(make_temporary_folder("bench"))
         environment = {
             "PATH": "/usr/bin:/bin",
-            "HOME": folder,
-            "TMPDIR": folder,
+            "HOME": str(folder),
+            "TMPDIR": str(folder),
             KEYS_VARIABLE: json.dumps(dict(keys)),
         }
         port = listen or (find_free_port() if workers else 0)
         arguments = ["--listen", str(port), str(workers)] if workers else []
-        log = Path(folder) / "log"
+        log = folder / "log"
         process = _start(python, arguments, environment, log)
         started = [process]
         # The first one tells the others that it is over.
@@ -221,15 +221,3 @@ def _require(pipe: IO[bytes] | None) -> IO[bytes]:
     if pipe is None:
         raise AigatewayError("Locust was started without pipes")
     return pipe
-
-
-@contextlib.contextmanager
-def _make_folder() -> Iterator[str]:
-    try:
-        folder = tempfile.TemporaryDirectory(prefix="aigateway-bench-", ignore_cleanup_errors=True)
-    except OSError as error:
-        raise AigatewayError(
-            f"no temporary folder can be made: {error.strerror}; name another place in TMPDIR"
-        ) from error
-    with folder as name:
-        yield name

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,7 +18,7 @@ from aigateway.acceptance.profiles import Profile
 from aigateway.acceptance.results import RunResult
 from aigateway.acceptance.run import Order as AcceptOrder
 from aigateway.errors import AigatewayError, LaunchError
-from aigateway.files import write_atomically
+from aigateway.files import make_temporary_folder, write_atomically
 from aigateway.launching import runtime
 from aigateway.launching.app_routes import AppRoute, list_app_routes
 from aigateway.launching.parts import ProcessReference
@@ -316,12 +315,6 @@ def _telling_of_failure(
 
 @contextmanager
 def _temporary_folder() -> Iterator[Path]:
-    try:
-        folder = tempfile.TemporaryDirectory(prefix="aigateway-upgrade-", ignore_cleanup_errors=True)
-    except OSError as error:
-        raise AigatewayError(
-            f"no temporary folder can be made: {error.strerror}; name another place in TMPDIR"
-        ) from error
-    with interrupt_on_terminate(), folder as name:
+    with interrupt_on_terminate(), make_temporary_folder("upgrade") as folder:
         # As it really is: the copies' code compares its own path with others.
-        yield Path(name).resolve()
+        yield folder.resolve()

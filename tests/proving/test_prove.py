@@ -92,6 +92,21 @@ def test_a_sabotage_that_is_noticed(machine: Machine) -> None:
     assert machine.find_leftovers() == []
 
 
+def test_what_the_same_commit_passed_is_not_tried_again(machine: Machine) -> None:
+    prepare(machine, KILLED)
+    (machine.checkout / ".gitignore").write_text("build\n__pycache__\n")
+    for command in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "-m", "all"]):
+        git = ["git", "-c", "user.name=t", "-c", "user.email=t@t.test", *command]
+        subprocess.run(git, cwd=machine.checkout, check=True)
+    sound = "scenarios pass with nothing sabotaged"
+    assert sound in prove(machine).stderr
+    assert machine.run("accept", "dev", "--launcher", "process").returncode == 0
+    done = prove(machine)
+    assert "known to pass, by the last accept of this very commit: 1" in done.stderr
+    assert sound not in done.stderr
+    assert "dev: 1 of 1 sabotages noticed (100 %)" in done.stdout
+
+
 def test_survivors_fail_the_run_and_are_named(machine: Machine) -> None:
     prepare(machine, KILLED + SURVIVOR + UNSTARTABLE)
     done = prove(machine)

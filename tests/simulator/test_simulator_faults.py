@@ -46,7 +46,7 @@ def ask(wire: httpx.Client, text: str, **more: Any) -> httpx.Response:
 
 
 def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline, "the condition did not come true"
         time.sleep(0.01)
@@ -282,7 +282,7 @@ def test_refused_connections_and_an_open_control(own: SimulatorProcess) -> None:
     with httpx.Client(base_url=own.url, headers={"api-key": "k"}) as client:
         assert ask(client, "before").status_code == 200  # leaves an idle connection open
         begun = time.monotonic()
-        own.control.inject(Refused(0.4))
+        own.control.inject(Refused(2))
         with pytest.raises(httpx.ConnectError):
             ask(client, "while")
         assert [each.body["input"] for each in own.control.requests()] == ["before"]
@@ -294,7 +294,7 @@ def test_refused_connections_and_an_open_control(own: SimulatorProcess) -> None:
                 return False
 
         until(back)
-        assert 0.35 <= time.monotonic() - begun < 2
+        assert time.monotonic() - begun >= 1.9
 
 
 def test_the_quota_answers_429_by_itself(own: SimulatorProcess) -> None:
