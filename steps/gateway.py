@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
+from pathlib import Path
 from typing import TypeVar
 
 import httpx
@@ -24,7 +25,7 @@ from aigateway.launching.edits import Edit
 from aigateway.launching.keys import GatewayKeys
 from aigateway.launching.parts import EdgePart, PartReference
 from aigateway.launching.stack import Stack, StackReference, require_ready, run_stack
-from aigateway.rendering.renderer import ENVOY, render_settings
+from aigateway.rendering.renderer import ENVOY, Rendering, render_settings
 from aigateway.settings.model import RateLimit, Settings
 from aigateway.simulator.server import Addresses
 
@@ -158,6 +159,12 @@ def lasting_edge(control: LocalControl) -> Iterator[LastingEdge]:
         yield LastingEdge(Edges(control.move(LASTING_SLOT), undo))
 
 
+@cache
+def _render(root: Path, settings: Settings) -> Rendering:
+    """What many scenarios start once more; the templates do not change while they run."""
+    return render_settings(root, settings)
+
+
 @dataclass
 class Edges:
     """Makes gateways with an Envoy of their own, its buckets full, in front of the run's LiteLLM."""
@@ -177,7 +184,7 @@ class Edges:
         self.undo.close()
         stack = self.control.stack
         keys = keys or stack.keys.cover(settings)
-        config = render_settings(stack.root, settings).texts[ENVOY]
+        config = _render(stack.root, settings).texts[ENVOY]
         launcher = choose_launcher(stack.launcher, settings, Console(stderr=True))
         edge = launcher.start_edge(
             command_envoy(
@@ -246,7 +253,7 @@ class Stacks:
         stack = self.undo.enter_context(
             run_stack(
                 self.run.root,
-                render_settings(self.run.root, settings),
+                _render(self.run.root, settings),
                 launcher,
                 edits=self.run.edits,
                 keys=keys or self.run.keys,

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib.resources import files
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import Template
 
 from aigateway.benchmarking.plots import draw_chapters, draw_memory, draw_starts
 from aigateway.benchmarking.results import BenchResult, LoadResult, Subject
-from aigateway.reporting.page import Inline
+from aigateway.reporting.page_parts import Inline, load_template, read_text
 from aigateway.reporting.wording import say_date
 
 
@@ -61,19 +60,12 @@ def _say_ratio(result: BenchResult, load: LoadResult) -> str:
 
 
 def _read_style() -> Inline:
-    own = files("aigateway.benchmarking").joinpath("page.css").read_text(encoding="utf-8")
-    shared = files("aigateway.reporting").joinpath("page.css").read_text(encoding="utf-8")
+    own, shared = (
+        read_text(package, "page.css") for package in ("aigateway.benchmarking", "aigateway.reporting")
+    )
     return Inline.of(f"{shared}\n{own}")
 
 
 @cache
 def _load_template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("aigateway.benchmarking", "."),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
-    environment.filters |= {"date": say_date}
-    return environment.get_template("page.html.j2")
+    return load_template("aigateway.benchmarking", {"date": say_date})

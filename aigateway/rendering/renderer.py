@@ -11,6 +11,7 @@ import json
 import traceback
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,7 @@ def render_settings(root: Path, settings: Settings) -> Rendering:
     return Rendering(settings, folder, texts)
 
 
+@cache
 def open_templates(root: Path) -> jinja2.Environment:
     """The templates of the checkout at `root`, with the filters that they use."""
     templates = jinja2.Environment(

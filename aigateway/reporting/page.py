@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
-from typing import Self
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
-from markupsafe import Markup
+from jinja2 import Template
 
 from aigateway.acceptance.features import ScenarioKey
 from aigateway.acceptance.findings import Findings
 from aigateway.acceptance.requirements import REQUIREMENTS, Requirement
 from aigateway.reporting import wording
+from aigateway.reporting.page_parts import Inline, load_template, read_text
 from aigateway.reporting.stories import Story, bind_chapters, show_body, tell_stories
 from aigateway.reporting.timeline import draw_timeline
 
@@ -42,20 +38,6 @@ class Proof:
         """The worst that became of them; `open` when there are none."""
         found = {story.outcome for story in self.stories}
         return next((outcome for outcome in wording.OUTCOMES if outcome in found), "open")
-
-
-@dataclass(frozen=True)
-class Inline:
-    """A style or script that stands in the page, and the hash by which the page's policy lets it in."""
-
-    text: Markup
-    hash: str
-
-    @classmethod
-    def of(cls, text: str) -> Self:
-        """`text`, which is ours and goes into the page as it is."""
-        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-        return cls(Markup(text), f"sha256-{digest}")  # noqa: S704 - it is ours
 
 
 def render_page(findings: Findings, sabotages: Mapping[ScenarioKey, tuple[str, ...]] = {}) -> str:
@@ -88,26 +70,21 @@ def render_page(findings: Findings, sabotages: Mapping[ScenarioKey, tuple[str, .
 
 @cache
 def _load_template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("aigateway.reporting", "."),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
+    return load_template(
+        "aigateway.reporting",
+        {
+            "seconds": wording.say_seconds,
+            "bytes": wording.say_bytes,
+            "date": wording.say_date,
+            "fault": wording.say_fault,
+            "end": wording.say_end,
+            "body": show_body,
+        },
     )
-    environment.filters |= {
-        "seconds": wording.say_seconds,
-        "bytes": wording.say_bytes,
-        "date": wording.say_date,
-        "fault": wording.say_fault,
-        "end": wording.say_end,
-        "body": show_body,
-    }
-    return environment.get_template("page.html.j2")
 
 
 def _read_inline(name: str) -> Inline:
-    return Inline.of(files("aigateway.reporting").joinpath(name).read_text(encoding="utf-8"))
+    return Inline.of(read_text("aigateway.reporting", name))
 
 
 def _count_outcomes(stories: Iterable[Story]) -> dict[str, int]:

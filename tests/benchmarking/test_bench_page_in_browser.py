@@ -1,45 +1,27 @@
 """The page of a run in a real browser, by day and by night, on a large screen and on a phone.
 
-Needs Chromium and its driver; where they are missing these tests are skipped, and AIGATEWAY_REQUIRE_BROWSER=1 makes
-that a failure.
+See tests/browser.py for what it needs.
 """
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from browser import open_browser
 from made_results import BUSY, make_records, make_result, make_slice
 from selenium import webdriver
 
 from aigateway.benchmarking.page import render_page
 
-_REQUIRE = "AIGATEWAY_REQUIRE_BROWSER"
-_BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-_FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
 _SIZES = {"desktop": (1280, 900), "phone": (360, 740)}
 
 
 @pytest.fixture(scope="module")
 def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    browser = next(filter(None, map(shutil.which, _BROWSERS)), None)
-    program = shutil.which("chromedriver")
-    if not browser or not program:
-        missing = "no Chromium with its chromedriver is installed"
-        if os.environ.get(_REQUIRE) == "1":
-            pytest.fail(f"{missing}, and {_REQUIRE}=1 says that the page has to be tested in one")
-        pytest.skip(missing)
-    options = webdriver.ChromeOptions()
-    options.binary_location = browser
-    for flag in (*_FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('browser')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(program))
-    yield driver
-    driver.quit()
+    with open_browser(tmp_path_factory.mktemp("browser")) as driver:
+        yield driver
 
 
 @pytest.fixture(scope="module")

@@ -1,19 +1,17 @@
 """The page as a person meets it: in a real browser, on a large screen and on a phone, by day and by night, by keyboard.
 
-Needs Chromium and its driver (Debian: chromium, chromium-driver). Where they are missing these tests are skipped;
-AIGATEWAY_REQUIRE_BROWSER=1 makes that a failure.
+See tests/browser.py for what it needs.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from browser import open_browser
 from made_up import NAMES, make_findings
 from selenium import webdriver
 from selenium.webdriver.common.action_chains import ActionChains
@@ -22,21 +20,6 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 
 from aigateway.reporting.page import render_page
-
-#: Set where a browser's run that was skipped must not pass for a good one.
-_REQUIRE = "AIGATEWAY_REQUIRE_BROWSER"
-
-_BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-_FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 
 _DESKTOP = (1280, 900)
 _PHONE = (360, 740)
@@ -80,22 +63,8 @@ return poor;
 
 @pytest.fixture(scope="module")
 def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    """A browser with nothing in it."""
-    browser = next(filter(None, map(shutil.which, _BROWSERS)), None)
-    program = shutil.which("chromedriver")
-    if not browser or not program:
-        missing = "no Chromium with its chromedriver is installed"
-        if os.environ.get(_REQUIRE) == "1":
-            pytest.fail(f"{missing}, and {_REQUIRE}=1 says that the page has to be tested in one")
-        pytest.skip(missing)
-    options = webdriver.ChromeOptions()
-    options.binary_location = browser
-    for flag in (*_FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('browser')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(program))
-    yield driver
-    driver.quit()
+    with open_browser(tmp_path_factory.mktemp("browser")) as driver:
+        yield driver
 
 
 class Reader:
