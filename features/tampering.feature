@@ -76,6 +76,7 @@ Feature: Tampering
 
     @local
     Scenario Outline: <beside>
+      Given Azure will once take a second
       When a client sends a request with <beside>
       Then the request is served
       And Azure received the configured api-version, deployment and key

@@ -40,8 +40,9 @@ check_key LITELLM_SALT_KEY "${LITELLM_SALT_KEY-}"
 folder=$(mktemp -d "$TMPDIR/litellm.XXXXXX") || refuse "cannot write to $TMPDIR"
 printf '%s' "$LITELLM_CONFIG" >"$folder/litellm.yaml" || refuse "cannot write to $folder"
 
-# Prompts reach the log whenever Azure echoes them in an error, at every level of LiteLLM's own but CRITICAL;
-# uvicorn's access lines are Envoy's work, and better there.
+# Prompts reach the log whenever Azure echoes them in an error, at every level of LiteLLM's own but CRITICAL. Told by
+# LITELLM_LOG alone, LiteLLM still makes each message, searches it for keys, and drops it then: a quarter of the work of
+# an answer that is an error. uvicorn's access lines are Envoy's work, and better there.
 cat >"$folder/logging.json" <<'LOGGING'
 {
   "version": 1,
@@ -49,6 +50,9 @@ cat >"$folder/logging.json" <<'LOGGING'
   "formatters": {"line": {"format": "{\"level\":\"%(levelname)s\",\"logger\":\"%(name)s\",\"message\":\"%(message)s\"}"}},
   "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
   "loggers": {
+    "LiteLLM": {"level": "CRITICAL", "handlers": ["stderr"], "propagate": false},
+    "LiteLLM Proxy": {"level": "CRITICAL", "handlers": ["stderr"], "propagate": false},
+    "LiteLLM Router": {"level": "CRITICAL", "handlers": ["stderr"], "propagate": false},
     "uvicorn": {"level": "WARNING", "handlers": ["stderr"], "propagate": false},
     "uvicorn.error": {"level": "WARNING"},
     "uvicorn.access": {"level": "CRITICAL"}
