@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import httpx
+import httpx2
 import openai
 import pytest
 from pytest_bdd import given
@@ -99,8 +101,21 @@ class Gateway:
             api_key=self.key,
             max_retries=0,
             timeout=self.patience_seconds,
-            http_client=openai.DefaultAsyncHttpxClient(event_hooks=ASYNC_HOOKS),
+            http_client=openai.DefaultAsyncHttpxClient(event_hooks=ASYNC_HOOKS, verify=trust_openai()),
         )
+
+
+# The roots of trust, read once in a process: a client that reads them by itself takes 60 ms for that.
+@cache
+def trust_http() -> ssl.SSLContext:
+    """What a client of httpx trusts by itself."""
+    return httpx.create_ssl_context()
+
+
+@cache
+def trust_openai() -> ssl.SSLContext:
+    """What OpenAI's client trusts by itself: that of the HTTP library that it brings."""
+    return httpx2.create_ssl_context()
 
 
 # One client of each kind for a process: making one costs more than most requests.
@@ -111,14 +126,14 @@ def _connect_openai(base_url: str, key: str, patience_seconds: float) -> openai.
         api_key=key,
         max_retries=0,
         timeout=patience_seconds,
-        http_client=openai.DefaultHttpxClient(event_hooks=HOOKS),
+        http_client=openai.DefaultHttpxClient(event_hooks=HOOKS, verify=trust_openai()),
     )
 
 
 @cache
 def connect_http() -> httpx.Client:
     """A client that sends just what it is told to, for whatever OpenAI's own would not send."""
-    return httpx.Client(timeout=PATIENCE_SECONDS, event_hooks=HOOKS)
+    return httpx.Client(timeout=PATIENCE_SECONDS, event_hooks=HOOKS, verify=trust_http())
 
 
 @pytest.fixture

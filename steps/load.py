@@ -30,7 +30,7 @@ from steps.answers import (
     describe,
     read_retry_after,
 )
-from steps.gateway import PATIENCE_SECONDS, Edges, Gateway, LocalControl
+from steps.gateway import PATIENCE_SECONDS, Edges, Gateway, LocalControl, trust_http
 
 _WINDOW_SECONDS = 60.0
 _FLOOD_REQUESTS = 50
@@ -128,7 +128,9 @@ async def flood(
 
     began = time.monotonic()
     limits = httpx.Limits(max_connections=count)
-    async with httpx.AsyncClient(limits=limits, timeout=PATIENCE_SECONDS, event_hooks=ASYNC_HOOKS) as http:
+    async with httpx.AsyncClient(
+        limits=limits, timeout=PATIENCE_SECONDS, event_hooks=ASYNC_HOOKS, verify=trust_http()
+    ) as http:
         sent = (send(clients[number % len(clients)]) for number in range(count))
         return Flood(began, tuple(await asyncio.gather(*sent)))
 

@@ -18,8 +18,10 @@ from steps.load import Background, Flood, count_at_once, find_endpoint, flood, l
 _EVERY = 1000
 _FIRST_EVENTS = 5
 
-# Azure takes so long for a request that is one of many at once, and for one that holds a place meanwhile.
-_WORK_SECONDS = 0.4
+# Azure takes so long for a request that is one of many at once: for each place, since LiteLLM sends them on one after
+# the other and all have to be there before the first is done.
+_WORK_SECONDS_A_PLACE = 0.25
+# And for one that holds a place meanwhile.
 _HELD_SECONDS = 1.5
 
 # Of a failure, the attempts follow each other fast: what is looked at is the place.
@@ -55,7 +57,8 @@ def make_slow(operation: str, seconds: float) -> Fault:
     target_fixture="flood",
 )
 def _(gateway: Gateway, control: LocalControl, marker: str, count: int, operation: str) -> Flood:
-    control.azure.inject(make_slow(operation, _WORK_SECONDS), marker=marker)
+    seconds = find_places(gateway, operation) * _WORK_SECONDS_A_PLACE
+    control.azure.inject(make_slow(operation, seconds), marker=marker)
     return send_at_once(gateway, operation, marker, count)
 
 

@@ -17,7 +17,7 @@ from aigateway.acceptance.watching import ASYNC_HOOKS, HOOKS
 from aigateway.rehearsing.roo import Batch, Pauses, RooIndexer
 from aigateway.settings.model import EndpointLimit
 from steps.answers import Outcome, describe, read_retry_after
-from steps.gateway import PATIENCE_SECONDS, Edges, Gateway
+from steps.gateway import PATIENCE_SECONDS, Edges, Gateway, trust_openai
 from steps.load import Flood, limit
 
 # Roo's own waits are shortened by this, which makes its storm the fiercer. OpenAI's package in it waits in earnest.
@@ -59,10 +59,11 @@ class NotingClient:
             max_retries=self.retries,
             timeout=PATIENCE_SECONDS,
             http_client=openai.DefaultHttpxClient(
+                verify=trust_openai(),
                 event_hooks={
                     "request": [*HOOKS["request"], self._note_start],
                     "response": [*HOOKS["response"], self._note_end],
-                }
+                },
             ),
         )
         return self._client
@@ -77,10 +78,11 @@ class NotingClient:
             max_retries=self.retries,
             timeout=PATIENCE_SECONDS,
             http_client=openai.DefaultAsyncHttpxClient(
+                verify=trust_openai(),
                 event_hooks={
                     "request": [*ASYNC_HOOKS["request"], self._note_async_start],
                     "response": [*ASYNC_HOOKS["response"], self._note_async_end],
-                }
+                },
             ),
         )
         return self._async_client

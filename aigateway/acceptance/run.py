@@ -47,8 +47,8 @@ from aigateway.launching.parts import LauncherName
 RESULT_FILE = "result.json"
 JUNIT_FILE = "junit.xml"
 
-#: Scenarios mostly wait; more workers cost memory, and LiteLLM is what two cores are busy with.
-WORKERS = 3
+#: Scenarios mostly wait; more workers cost memory and their start, and LiteLLM is what two cores are busy with.
+WORKERS = 4
 
 _MARKS: dict[Verdict, str] = {
     "passed": "[green]✓[/]",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ssl
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,10 +92,8 @@ class Stack:
         settings = self.rendering.settings
         key = self.keys.of(settings.clients[0])
         try:
-            # A proxy of this machine's has no business between it and itself.
-            answer = httpx.get(
-                f"{self.base_url}/v1/models", headers={"Authorization": f"Bearer {key}"}, trust_env=False
-            )
+            with open_local_client() as client:
+                answer = client.get(f"{self.base_url}/v1/models", headers={"Authorization": f"Bearer {key}"})
             served = {model["id"] for model in answer.raise_for_status().json()["data"]}
         except (httpx.HTTPError, ValueError, LookupError) as error:
             raise LaunchError(
@@ -138,11 +137,19 @@ def require_ready(
         state = f"{HEALTH_PATH} says {status}" + (": litellm does not answer" if status == 503 else "")
         return status == 200
 
-    with httpx.Client(timeout=5, trust_env=False) as client:
+    with open_local_client() as client:
         if wait_until(is_ready, seconds=seconds, every=0.1):
             return not give_up()
     logs = "\n".join(f"  {part.name}, last lines:\n{quote_log(part)}" for part in parts)
     raise LaunchError(f"the gateway was not ready within {seconds:.0f} s; last state: {state}\n{logs}")
+
+
+def open_local_client(timeout: float = 5.0) -> httpx.Client:
+    """A client for what this machine runs for itself: past its proxy, and without TLS.
+
+    It trusts nobody: to read the roots of trust takes 60 ms, and whoever waits for an edge is waiting for less.
+    """
+    return httpx.Client(timeout=timeout, trust_env=False, verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
 
 
 @contextlib.contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -21,10 +20,18 @@ from aigateway.acceptance.features import ScenarioKey
 from aigateway.acceptance.plugin import read_key, read_result
 from aigateway.acceptance.results import ScenarioResult
 from aigateway.errors import AigatewayError, LaunchError
+from aigateway.files import make_temporary_folder
 from aigateway.launching.choice import choose_launcher
 from aigateway.launching.commands import command_envoy
 from aigateway.launching.parts import EDGE_SLOTS, EdgePart, LauncherName, quote_log
-from aigateway.launching.stack import READY_SECONDS, Stack, StackReference, require_ready, run_stack
+from aigateway.launching.stack import (
+    READY_SECONDS,
+    Stack,
+    StackReference,
+    open_local_client,
+    require_ready,
+    run_stack,
+)
 from aigateway.proving.catalogue import Sabotage
 from aigateway.rendering.renderer import ENVOY, render_environment
 from aigateway.signals import end_undisturbed, interrupt_on_terminate, resend_lost_interrupts
@@ -68,13 +75,13 @@ def _open_lane(root: Path, environment: str, choice: LauncherName) -> Iterator[_
     rendering = render_environment(root, environment)
     launcher = choose_launcher(choice, rendering.settings, Console(stderr=True))
     with (
-        tempfile.TemporaryDirectory(prefix="aigateway-prove-", ignore_cleanup_errors=True) as folder,
+        make_temporary_folder("prove") as folder,
         run_stack(root, rendering, launcher) as stack,
         # Another lane's failure ends all of them, also one that is just ending of its own.
         end_undisturbed(),
     ):
         stack.wait_until_ready()
-        yield _Lane(root, stack, Path(folder))
+        yield _Lane(root, stack, folder)
 
 
 @dataclass
@@ -161,11 +168,13 @@ def _require_answer(edge: EdgePart) -> None:
         if not edge.is_running():
             raise LaunchError(f"the broken envoy ended; its last lines:\n{quote_log(edge)}")
         with contextlib.suppress(httpx.HTTPError):
-            return bool(httpx.get(edge.base_url, timeout=1, trust_env=False).status_code)
+            return bool(client.get(edge.base_url).status_code)
         return False
 
-    if not wait_until(answers, seconds=_EDGE_READY_SECONDS):
-        raise LaunchError(f"the broken envoy does not answer; its last lines:\n{quote_log(edge)}")
+    with open_local_client(timeout=1) as client:
+        if wait_until(answers, seconds=_EDGE_READY_SECONDS):
+            return
+    raise LaunchError(f"the broken envoy does not answer; its last lines:\n{quote_log(edge)}")
 
 
 class _Server:
