@@ -99,6 +99,7 @@ Feature: Reliability
       And Azure will always say nothing at all
       When assistants ask for everything at once
       Then each is told 408 in OpenAI's error shape
+      And none is shown what stands behind the gateway
       And none waited longer than the gateway's patience
       And Azure received 1 request for each
 

@@ -34,6 +34,7 @@ from steps.access_log import wait_for_lines
 from steps.answers import Outcome, describe
 from steps.gateway import Edges, Gateway, LocalControl, connect_http
 from steps.messages import Message, add_headers, send, write_headers, write_request
+from steps.trouble import Asked
 
 _ALWAYS = 1000
 _DONE_SECONDS = 20.0
@@ -313,6 +314,12 @@ def _list_addresses(gateway: Gateway, control: LocalControl) -> set[str]:
 def _(gateway: Gateway, control: LocalControl, sent: Sent) -> None:
     for outcome in sent.outcomes:
         _assert_closed(gateway, control, outcome)
+
+
+@then("none is shown what stands behind the gateway")
+def _(gateway: Gateway, control: LocalControl, asked_at_once: Iterable[Asked]) -> None:
+    for asked in asked_at_once:
+        _assert_closed(gateway, control, asked.outcome)
 
 
 @then(

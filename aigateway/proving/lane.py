@@ -158,7 +158,8 @@ class _Lane:
                 update={"edge": edge.reference, "base_url": edge.base_url, "edits": sabotage.edits}
             )
         finally:
-            edge.stop()
+            # Nobody is left who would have to be served to the end, and to be told takes it a second.
+            edge.kill()
 
 
 def _require_answer(edge: EdgePart) -> None:

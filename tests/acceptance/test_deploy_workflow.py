@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, Machine, make_machine
+from conftest import ROOT, make_machine
 from fake_github import GitHub, Step
+from repository import commit_all
 from tiny_features import KEY, Run, serve_gateway
 
 #: Wrong in the environment that a file outside of the checkouts names.
@@ -31,15 +31,9 @@ def github(tmp_path: Path) -> Iterator[GitHub]:
     with serve_gateway() as url:
         Run(machine, url, STEPS).write("a gateway as it should be", "nothing wrong")
         shutil.copy(ROOT / ".gitignore", machine.checkout)
-        commit(machine)
+        commit_all(machine.checkout)
         yield GitHub(machine, tmp_path / "github", url)
     assert machine.find_leftovers() == []
-
-
-def commit(machine: Machine) -> None:
-    person = ("-c", "user.name=p", "-c", "user.email=p@example.test")
-    for command in (("init", "-q", "-b", "main"), ("add", "-A"), (*person, "commit", "-q", "-m", "all")):
-        subprocess.run(["git", *command], cwd=machine.checkout, check=True)
 
 
 def break_in(github: GitHub, environment: str) -> None:

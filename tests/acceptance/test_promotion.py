@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from conftest import Machine, make_machine
+from repository import commit_all
 from tiny_features import KEY, Run, serve_gateway
 
 from aigateway.digests import hash_file
@@ -62,14 +63,8 @@ class Promoted:
 
 
 def commit(machine: Machine) -> None:
-    def git(*arguments: str) -> None:
-        identity = ("-c", "user.name=a", "-c", "user.email=a@b.test", "-c", "commit.gpgsign=false")
-        subprocess.run(("git", *identity, *arguments), cwd=machine.checkout, check=True, capture_output=True)
-
-    git("init", "-q")
     (machine.checkout / ".gitignore").write_text(f"build/\n__pycache__/\n{PINS}\n")
-    git("add", "-A")
-    git("commit", "-q", "-m", "all")
+    commit_all(machine.checkout)
 
 
 @pytest.fixture(scope="module")

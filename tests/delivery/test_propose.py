@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from repository import commit_all, run_git
 
 ROOT = Path(__file__).parents[2]
 #: Knows of an open pull request from the second time on.
@@ -39,9 +40,7 @@ class Person:
         return path.read_text().splitlines() if path.exists() else []
 
     def git(self, *arguments: str) -> str:
-        identity = ("-c", "user.name=a", "-c", "user.email=a@b.test", "-c", "commit.gpgsign=false")
-        command = ("git", *identity, *arguments)
-        return subprocess.run(command, cwd=self.checkout, check=True, capture_output=True, text=True).stdout
+        return run_git(self.checkout, *arguments)
 
     def propose(self) -> subprocess.CompletedProcess[str]:
         names = {
@@ -65,9 +64,7 @@ def person(tmp_path: Path) -> Person:
     program.parent.mkdir()
     program.write_text(f"#!{sys.executable} -S\n{GH}")
     program.chmod(0o755)
-    person.git("init", "-q", "-b", "main")
-    person.git("add", "-A")
-    person.git("commit", "-qm", "first")
+    commit_all(person.checkout)
     subprocess.run(["git", "init", "-q", "--bare", tmp_path / "origin"], check=True)
     person.git("remote", "add", "origin", str(tmp_path / "origin"))
     return person

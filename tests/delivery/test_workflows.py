@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from repository import commit_all
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / ".github/workflows").glob("*.yml"))
@@ -82,9 +83,7 @@ def test_what_upgrade_yml_proposes_is_the_change_and_the_comparison(tmp_path: Pa
         (first / name).parent.mkdir(parents=True, exist_ok=True)
         (first / name).write_text(text)
         (first / name).chmod(0o755)
-    git = ("git", "-c", "user.name=a", "-c", "user.email=a@b.test", "-C", first)
-    for command in (("init", "-q"), ("add", "-A"), ("commit", "-qm", "all")):
-        subprocess.run([*git, *command], check=True)
+    commit_all(first)
     if not new:
         (tmp_path / "nothing-new").touch()
     shutil.copytree(first, second)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from proven import ROOT, evidence_of, settings_of
+from repository import commit_all, run_git
 
 from aigateway.acceptance.features import ScenarioKey
 from aigateway.acceptance.findings import EVIDENCE_FILE, locate_run
@@ -18,7 +18,6 @@ from aigateway.promotion.release import describe_release
 from aigateway.promotion.soundness import find_sound
 
 Save = Callable[..., None]
-_GIT = ("git", "-c", "user.name=t", "-c", "user.email=t@t.test")
 
 
 def scenario(name: str, **changes: Any) -> ProvenScenario:
@@ -36,8 +35,7 @@ def checkout(tmp_path: Path) -> Path:
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "file").touch()
     shutil.copyfile(ROOT / ".gitignore", tmp_path / ".gitignore")
-    for command in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "-m", "all"]):
-        subprocess.run([*_GIT, *command], cwd=tmp_path, check=True)
+    commit_all(tmp_path)
     return tmp_path
 
 
@@ -84,7 +82,7 @@ def test_a_run_of_another_environment_says_nothing(checkout: Path, save: Save) -
 
 def test_a_run_before_the_last_commit_says_nothing(checkout: Path, save: Save) -> None:
     save()
-    subprocess.run([*_GIT, "commit", "--quiet", "--allow-empty", "-m", "more"], cwd=checkout, check=True)
+    run_git(checkout, "commit", "--quiet", "--allow-empty", "--message=more")
     assert not find_sound(checkout, settings_of("dev"), "process")
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from conftest import ALL_MODELS, PATIENCE_SECONDS, SERVING, Machine
+from repository import commit_all
 
 from aigateway.proving.results import ProofResult
 from aigateway.proving.run import Shard
@@ -95,9 +96,7 @@ def test_a_sabotage_that_is_noticed(machine: Machine) -> None:
 def test_what_the_same_commit_passed_is_not_tried_again(machine: Machine) -> None:
     prepare(machine, KILLED)
     (machine.checkout / ".gitignore").write_text("build\n__pycache__\n")
-    for command in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "-m", "all"]):
-        git = ["git", "-c", "user.name=t", "-c", "user.email=t@t.test", *command]
-        subprocess.run(git, cwd=machine.checkout, check=True)
+    commit_all(machine.checkout)
     sound = "scenarios pass with nothing sabotaged"
     assert sound in prove(machine).stderr
     assert machine.run("accept", "dev", "--launcher", "process").returncode == 0

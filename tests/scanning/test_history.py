@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import secrets
-import subprocess
 from pathlib import Path
 
 import pytest
+from repository import run_git
 
 from aigateway.errors import ScanError
 from aigateway.scanning.history import find_leaks
@@ -14,22 +14,16 @@ from aigateway.scanning.history import find_leaks
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    git(tmp_path, "init", "--quiet", "--initial-branch=main")
+    run_git(tmp_path, "init", "--quiet", "--initial-branch=main")
     commit(tmp_path, "notes.md", "nothing\n")
     return tmp_path
 
 
-def git(repository: Path, *arguments: str) -> str:
-    identity = ("-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false")
-    command = ["git", *identity, *arguments]
-    return subprocess.run(command, cwd=repository, check=True, capture_output=True, text=True).stdout.strip()
-
-
 def commit(repository: Path, name: str, text: str, message: str = "a change") -> str:
     (repository / name).write_text(text)
-    git(repository, "add", "--all")
-    git(repository, "commit", "--quiet", "--message", message)
-    return git(repository, "rev-parse", "--short=12", "HEAD")
+    run_git(repository, "add", "--all")
+    run_git(repository, "commit", "--quiet", "--message", message)
+    return run_git(repository, "rev-parse", "--short=12", "HEAD").strip()
 
 
 def make_key() -> str:
@@ -46,10 +40,10 @@ def test_a_key_that_the_next_commit_removes_is_found_and_not_shown(repository: P
 
 
 def test_a_key_on_another_branch_or_in_a_message_is_found(repository: Path) -> None:
-    git(repository, "checkout", "--quiet", "-b", "side")
+    run_git(repository, "checkout", "--quiet", "-b", "side")
     commit(repository, "one.py", f'KEY = "{make_key()}"\n')
     commit(repository, "two.py", "pass\n", message=f"Use {make_key()}")
-    git(repository, "checkout", "--quiet", "main")
+    run_git(repository, "checkout", "--quiet", "main")
     assert {leak.path for leak in find_leaks(repository)} == {"one.py", ""}
 
 
@@ -82,7 +76,7 @@ def test_words_are_no_key(repository: Path, text: str) -> None:
 
 def test_a_history_that_is_not_whole_is_refused(repository: Path, tmp_path: Path) -> None:
     commit(repository, "file", "x\n")
-    git(repository, "clone", "--quiet", "--depth=1", f"file://{repository}", str(tmp_path / "shallow"))
+    run_git(repository, "clone", "--quiet", "--depth=1", f"file://{repository}", str(tmp_path / "shallow"))
     with pytest.raises(ScanError, match="git fetch --unshallow"):
         find_leaks(tmp_path / "shallow")
 
