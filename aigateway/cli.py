@@ -789,7 +789,7 @@ def bench(
         typer.Option(metavar="NAME", help="leave out the other subjects; repeatable"),
     ] = None,
     workload: Annotated[
-        list[str] | None, typer.Option(help="only this: responses, stream or embeddings; repeatable")
+        list[str] | None, typer.Option(help="only this: responses, stream, embeddings or refusal; repeatable")
     ] = None,
     users: Annotated[
         list[int] | None, typer.Option(min=1, max=10_000, help="at once; default: 1, 10 and 50; repeatable")

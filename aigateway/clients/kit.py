@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field
 
 from aigateway.clients import Client
-from aigateway.clients.catalogue import TITLES, can_roo_index, is_azure_to_codex
+from aigateway.clients.catalogue import TITLES, can_roo_index
 from aigateway.deployed.deployment import is_this_machine
+from aigateway.doctor.traps import is_azure_to_codex
 from aigateway.errors import AigatewayError, RenderError
 from aigateway.files import write_atomically
 from aigateway.names import Names

@@ -27,6 +27,13 @@ Settings are given for a gateway that conforms, and for no other:
 | deployed | the last `aigateway accept ENV --target deployed` | where that was run |
 | on this machine | the last `aigateway accept ENV` | `--base-url`, which `aigateway up` prints |
 
+Where GitHub Actions deployed it, that run has kept what it tried, as its artifact `evidence-ENV`:
+
+```sh
+# needs GitHub
+gh run download RUN --name evidence-prod --dir build/accept/prod-deployed
+```
+
 Else the exit code is 2, and the message says what to run. A run of some scenarios only, or of one client's profile,
 proves nothing of the rest.
 

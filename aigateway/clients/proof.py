@@ -41,7 +41,8 @@ def find_proof(root: Path, settings: Settings, base_url: str = "") -> Proof:
     if not path.is_file():
         raise AigatewayError(
             f"{path.relative_to(root)}: is not there, so nothing says that {settings.environment}'s {target} gateway "
-            f"conforms; run: {command}{'' if base_url else _suggest_local(root, settings)}"
+            f"conforms; run: {command}{_suggest_download(path.parent, root, settings) if target == 'deployed' else ''}"
+            f"{'' if base_url else _suggest_local(root, settings)}"
         )
     evidence = read_evidence(path)
     complaint = _find_complaint(root, settings, evidence, target)
@@ -86,6 +87,14 @@ def _describe_run(settings: Settings, target: TargetName, address: str) -> str:
     if target == "local":
         return command
     return f"{command} --target deployed" + (f" --base-url {address}" if address else "")
+
+
+def _suggest_download(folder: Path, root: Path, settings: Settings) -> str:
+    """What a run of GitHub's that deployed the gateway has left: .github/workflows/environment.yml."""
+    return (
+        f"; or, where GitHub Actions deployed it, take what that run tried: gh run download RUN "
+        f"--name evidence-{settings.environment} --dir {folder.relative_to(root)}"
+    )
 
 
 def _suggest_local(root: Path, settings: Settings) -> str:

@@ -6,7 +6,7 @@ address, proxies                the base URL and the proxy variables, read as cl
 question                        what is asked about which gateway, and with what patience
 dialing, certificates           names, ports, proxies' tunnels, TLS: before a key is sent
 answers, streams                answers and event streams, judged: pure functions
-requests, clients               what is sent, and what each client would send
+requests, clients, traps        what is sent, what each client would send, and what it makes of what it is given
 checks, client_checks           the checks
 run                             all of them, side by side, within a time and a token budget
 page                            docs/doctor.md, from the catalogue

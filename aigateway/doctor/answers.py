@@ -28,6 +28,7 @@ from aigateway.doctor.catalogue import (
     PROXY_WANTS_LOGIN,
     RATE_LIMITED,
     REFUSED,
+    ROO_DIMENSIONS,
     SENT_ELSEWHERE,
     SERVER_FAILED,
     SOMEBODY_BETWEEN,
@@ -216,8 +217,10 @@ def judge_models(served: tuple[str, ...], wanted: tuple[str, ...]) -> Found:
     return Found(listed)
 
 
-def judge_vectors(answer: Answer, count: int, dimensions: int | None) -> Found:
-    """Whether an answer holds so many vectors, in order, of the right length."""
+def judge_vectors(
+    answer: Answer, count: int, dimensions: int | None, roo_dimensions: int | None = None
+) -> Found:
+    """Whether an answer holds so many vectors, in order, of the right length, and of the one that Roo insists on."""
     vectors = _read_vectors(answer)
     if vectors is None:
         return complain(
@@ -232,6 +235,8 @@ def judge_vectors(answer: Answer, count: int, dimensions: int | None) -> Found:
         )
     if len(set(lengths)) > 1 or (dimensions and lengths and lengths[0] != dimensions):
         complaints.append(Complaint(DIMENSIONS_DIFFER, f"{said}; expected: {dimensions or 'one length'}"))
+    if roo_dimensions and set(lengths) - {roo_dimensions}:
+        complaints.append(Complaint(ROO_DIMENSIONS, f"{said}; to Roo, this model's have {roo_dimensions}"))
     if not in_base64:
         complaints.append(Complaint(BASE64_IGNORED, "they are lists of numbers"))
     return Found(f"{said}, {answer.seconds:.2f} s", tuple(complaints))

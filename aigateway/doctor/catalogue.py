@@ -77,7 +77,15 @@ CLIENT_URL = Check(
 CLIENT_REQUEST = Check(
     "client-request", "client's request", "is a request as this client sends it taken?", ("key",), 10
 )
+INDEXING = Check(
+    "indexing",
+    "indexing",
+    "does a batch of 60 give 60 vectors, in order, as long as this client takes them to be?",
+    ("key",),
+    10,
+)
 WEBSOCKET = Check("websocket", "WebSocket", "is Codex's WebSocket refused with 426, at once?", ("key",))
+ROO_MODEL = Check("roo-model", "Roo's model", "does Roo know the model by its name?", ("key",))
 ROO_ERRORS = Check("roo-errors", "Roo's errors", "does Roo get to see what was really wrong?", ("key",))
 STORED = Check(
     "stored", "stored answers", "is an answer kept, so that the next turn can name it?", ("client-request",)
@@ -100,7 +108,9 @@ CHECKS = (
     EMBEDDINGS,
     CLIENT_URL,
     CLIENT_REQUEST,
+    INDEXING,
     WEBSOCKET,
+    ROO_MODEL,
     ROO_ERRORS,
     STORED,
 )
@@ -147,7 +157,8 @@ PROXY_UNUSABLE = _problem(
     "The proxy variable holds no usable proxy",
     "It is no address such as http://HOST:PORT, or it is a SOCKS proxy, which neither Node's clients nor the doctor "
     "can use.",
-    "Set HTTPS_PROXY and HTTP_PROXY to an http:// address of the proxy, or unset them.",
+    "Set HTTPS_PROXY and HTTP_PROXY to an http:// address of the proxy, with special characters of a login as %XX, or "
+    "unset them.",
     blocks=True,
 )
 # github.com/openai/codex/issues/13811: curl worked, Codex did not
@@ -519,6 +530,38 @@ URL_NEEDS_V1 = _warning(
     "It appends /responses, /chat/completions or /embeddings to what it is given; without /v1 the gateway answers 404.",
     "Enter the base URL with /v1 at its end, as the line says.",
 )
+# features/clients/roo.feature
+URL_WITH_V1 = _warning(
+    "url-with-v1",
+    "This client wants its base URL without /v1",
+    "Roo's provider 'OpenAI' asks at BASE/responses and, after any error, at BASE/v1/responses, whose answer it shows. "
+    "The gateway serves /v1/v1/responses for its sake; what stands before the gateway need not.",
+    "Enter the base URL without /v1, as the line says.",
+)
+CODEX_SEES_AZURE = _warning(
+    "codex-sees-azure",
+    "Codex takes the gateway for Azure's own service",
+    "The address is all that it goes by. It then asks the server to shorten long conversations, which no scenario "
+    "proves, and there is no setting against it.",
+    "Whoever runs the gateway gives it a domain of its own; until then, begin a new conversation before it is full.",
+)
+ROO_MODEL_UNKNOWN = _problem(
+    "roo-model-unknown",
+    "Roo does not know the model",
+    "For a name that it does not know, Roo's provider 'OpenAI' asks for gpt-5.1-codex-max without a word, which the "
+    "gateway refuses unless it serves that.",
+    "Use Roo's provider 'OpenAI Compatible'; or whoever runs the gateway gives the model a name that Roo knows "
+    "(azure.responses.model).",
+)
+# github.com/RooCodeInc/Roo-Code, src/services/code-index/service-factory.ts
+ROO_DIMENSIONS = _problem(
+    "roo-dimensions",
+    "Roo makes its index for vectors of another length",
+    "For an embedding model that it knows, Roo goes by the model's own dimensions, whatever its settings say; the "
+    "vector database refuses the gateway's.",
+    "Whoever runs the gateway gives the embedding model a name of its own (azure.embeddings.model) and keeps "
+    "base_model; then Roo goes by its settings.",
+)
 ROO_HIDES_ERRORS = _warning(
     "roo-hides-errors",
     "Roo shows 404 in the place of the real error",
@@ -550,7 +593,7 @@ TEMPERATURE_REFUSED = _problem(
 BATCH_INCOMPLETE = _problem(
     "batch-incomplete",
     "A batch of 60 does not give 60 vectors in order",
-    "Roo's indexing assigns vectors to segments by their place: the index would be wrong, or is given up.",
+    "Indexing assigns vectors to segments by their place: the index would be wrong, or is given up.",
     "Whoever runs the gateway looks at its embeddings deployment; nothing can be done in the client.",
 )
 BASE64_IGNORED = _warning(

@@ -303,11 +303,12 @@ async def check_embeddings(visit: Visit) -> Found:
     return await judge_embeddings(visit, EMBEDDINGS.id, 1)
 
 
-async def judge_embeddings(visit: Visit, name: str, count: int) -> Found:
+async def judge_embeddings(visit: Visit, name: str, count: int, roo_dimensions: int | None = None) -> Found:
     """The same, of the check with this id, which asks for so many vectors."""
     try:
         answer = await visit.post(name)
     except BrokenError as error:
         return Found(error.complaint.said, (error.complaint,))
     refusal = judge_refusal(answer, "/v1/embeddings", visit.host)
-    return refusal or judge_vectors(answer, count, visit.question.expected.dimensions)
+    dimensions = visit.question.expected.dimensions
+    return refusal or judge_vectors(answer, count, dimensions, roo_dimensions)

@@ -8,17 +8,22 @@ from aigateway.doctor.address import Address
 from aigateway.doctor.answers import Answer, judge_refusal, judge_upgrade
 from aigateway.doctor.catalogue import (
     CLIENT_REQUEST,
+    CODEX_SEES_AZURE,
     ENDPOINT_MISSING,
+    INDEXING,
     NOT_STORED,
     ROO_ERRORS,
     ROO_HIDES_ERRORS,
+    ROO_MODEL_UNKNOWN,
     URL_NEEDS_V1,
+    URL_WITH_V1,
 )
 from aigateway.doctor.checks import BrokenError, Visit, judge_embeddings
 from aigateway.doctor.clients import CLIENTS, Client
 from aigateway.doctor.requests import BATCH
 from aigateway.doctor.results import Complaint, Found, complain, leave_unchecked
 from aigateway.doctor.streams import Stream, judge_answer, judge_chat
+from aigateway.doctor.traps import ROO_MODELS, find_roo_dimensions, is_azure_to_codex
 
 # The id goes into a path, and comes from outside.
 _ID = re.compile(r"[A-Za-z0-9_=-]{1,2000}")
@@ -44,19 +49,20 @@ async def check_client_url(visit: Visit) -> Found:
 
 
 def judge_client_url(address: Address, client: Client) -> Found:
-    """What is to be entered where."""
+    """What is to be entered where, and whether the client takes it for what it is."""
     wanted = address.root if client.form == "without /v1" else f"{address.root}/v1"
     said = f"{wanted} ({client.where})"
-    if client.form == "with /v1" and not address.has_v1:
-        return complain(URL_NEEDS_V1, said)
-    return Found(said)
+    troubles = []
+    if address.has_v1 != (client.form == "with /v1"):
+        troubles.append(URL_WITH_V1 if address.has_v1 else URL_NEEDS_V1)
+    if client.name == "codex" and is_azure_to_codex(wanted):
+        troubles.append(CODEX_SEES_AZURE)
+    return Found(said, tuple(Complaint(trouble, said) for trouble in troubles))
 
 
 async def check_client_request(visit: Visit) -> Found:
     """Is a request as it sends it taken?"""
     client = _find_client(visit)
-    if client.api == "embeddings":
-        return await judge_embeddings(visit, CLIENT_REQUEST.id, BATCH)
     path = visit.requests[CLIENT_REQUEST.id].path
     try:
         heard = await visit.listen(CLIENT_REQUEST.id, visit.question.patience.limit(CLIENT_REQUEST))
@@ -74,6 +80,13 @@ async def check_client_request(visit: Visit) -> Found:
     return found if found.complaints else Found(f"taken: {len(heard.events)} events")
 
 
+async def check_indexing(visit: Visit) -> Found:
+    """Is a batch answered as its index needs it?"""
+    client, model = _find_client(visit), visit.question.expected.embedding_model
+    roo_dimensions = find_roo_dimensions(model) if client.name == "roo-indexing" else None
+    return await judge_embeddings(visit, INDEXING.id, BATCH, roo_dimensions)
+
+
 async def check_websocket(visit: Visit) -> Found:
     """Is it refused with 426?"""
     try:
@@ -81,6 +94,22 @@ async def check_websocket(visit: Visit) -> Found:
     except BrokenError as error:
         return Found(error.complaint.said, (error.complaint,))
     return judge_upgrade(answer, visit.host)
+
+
+async def check_roo_model(visit: Visit) -> Found:
+    """Does Roo ask for the model that it is told to?"""
+    if not visit.served:
+        return leave_unchecked("/v1/models named no model")
+    model = visit.question.expected.model
+    return judge_roo_models((model,) if model in visit.served else visit.served)
+
+
+def judge_roo_models(names: tuple[str, ...]) -> Found:
+    """Whether Roo knows any of them."""
+    known = [name for name in names if name in ROO_MODELS]
+    if not known:
+        return complain(ROO_MODEL_UNKNOWN, f"Roo does not know {', '.join(names[:20])}")
+    return Found(f"Roo knows {', '.join(known)}")
 
 
 async def check_roo_errors(visit: Visit) -> Found:

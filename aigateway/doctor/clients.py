@@ -7,13 +7,15 @@ could refuse, and with tools that the model is told not to use, so that they cos
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from aigateway.doctor.catalogue import (
     CLIENT_REQUEST,
     CLIENT_URL,
+    INDEXING,
     ROO_ERRORS,
+    ROO_MODEL,
     STORED,
     WEBSOCKET,
     Check,
@@ -26,6 +28,7 @@ ClientName = Literal[
     "qoder",
     "codex",
     "cline",
+    "cline-compatible",
     "opencode",
     "kilo",
     "continue",
@@ -33,7 +36,7 @@ ClientName = Literal[
 ]
 CLIENT_NAMES: tuple[ClientName, ...] = get_args(ClientName)
 
-#: More than the requests of a run with any client can cost: 1,900, of which some 150 are used.
+#: More than the requests of a run with any client can cost: 2,540 with Kilo, of which a few hundred are used.
 DEFAULT_TOKENS = 3_000
 
 Api = Literal["responses", "chat completions", "embeddings"]
@@ -57,9 +60,11 @@ def _declare_tool(name: str, *, strict: bool) -> dict[str, Any]:
     }
 
 
-def _declare_chat_tool(name: str, *, strict: bool | None) -> dict[str, Any]:
-    function: dict[str, Any] = {"name": name, "description": "Reads a file.", "parameters": _SCHEMA}
-    return {"type": "function", "function": function if strict is None else {**function, "strict": strict}}
+def _declare_chat_tool(name: str, *, strict: bool) -> dict[str, Any]:
+    return {
+        "type": "function",
+        "function": {"name": name, "description": "Reads a file.", "parameters": _SCHEMA, "strict": strict},
+    }
 
 
 _ENCRYPTED = {"store": False, "include": ["reasoning.encrypted_content"]}
@@ -84,8 +89,23 @@ class Client:
     @property
     def checks(self) -> tuple[Check, ...]:
         """The checks that are made for it."""
-        return (CLIENT_URL, CLIENT_REQUEST, *self.own)
+        return (CLIENT_URL, INDEXING if self.api == "embeddings" else CLIENT_REQUEST, *self.own)
 
+
+_OPENCODE = Client(
+    "opencode",
+    "opencode.json: options.baseURL of the provider",
+    "responses",
+    fields={
+        "stream": True,
+        **_ENCRYPTED,
+        **_THINKING,
+        "prompt_cache_key": "aigateway-doctor",
+        "tools": [_declare_tool("read", strict=False)],
+        **_UNUSED,
+    },
+    headers={"x-session-id": "aigateway-doctor", "x-session-affinity": "aigateway-doctor"},
+)
 
 _ALL = (
     Client(
@@ -104,7 +124,7 @@ _ALL = (
             **_UNUSED,
         },
         {"originator": "roo-code"},
-        (ROO_ERRORS,),
+        (ROO_MODEL, ROO_ERRORS),
     ),
     Client(
         "roo-compatible",
@@ -182,26 +202,21 @@ _ALL = (
         own=(STORED,),
     ),
     Client(
-        "opencode",
-        "opencode.json: options.baseURL of the provider",
-        "responses",
+        "cline-compatible",
+        "Cline's extension, provider OpenAI Compatible: 'Base URL'",
+        "chat completions",
+        # Seen in its source only: github.com/cline/cline, src/core/api/providers/openai.ts.
         fields={
-            "stream": True,
-            **_ENCRYPTED,
-            **_THINKING,
-            "prompt_cache_key": "aigateway-doctor",
-            "tools": [_declare_tool("read", strict=False)],
+            **_USAGE,
+            "reasoning_effort": "medium",
+            "tools": [_declare_chat_tool("read_file", strict=False)],
+            "parallel_tool_calls": False,
             **_UNUSED,
         },
-        headers={"x-session-id": "aigateway-doctor", "x-session-affinity": "aigateway-doctor"},
     ),
-    Client(
-        "kilo",
-        "Kilo, provider OpenAI Compatible: base URL",
-        "chat completions",
-        fields={**_USAGE, "tools": [_declare_chat_tool("read", strict=None)], **_UNUSED},
-        headers={"x-session-id": "aigateway-doctor"},
-    ),
+    _OPENCODE,
+    # Kilo is built on it.
+    replace(_OPENCODE, name="kilo", where="kilo.json: options.baseURL of the provider", own=(INDEXING,)),
     Client("continue", "Continue, config.yaml: apiBase of the model", "chat completions", fields=_USAGE),
     Client(
         "openai",

@@ -13,12 +13,16 @@ _HEAD = """\
 
 ```sh
 export AIGATEWAY_KEY=…
-aigateway doctor --base-url https://NAME/v1 --client roo
+aigateway doctor --base-url https://NAME/v1 --client codex
+aigateway doctor --base-url https://NAME --client roo    # each base URL as its client has it
 ```
 
 tries, from the machine that a client runs on, all that lies between it and the gateway, in under 20 s and for a few
 hundred tokens. The key is never shown, and sent to nobody whose certificate was not verified. The exit code is 0 when
 all is well (there may be warnings), 1 when something is wrong, 2 when it, or a part of it, could not be tried.
+
+A client's providers have names of their own: `roo` and `cline` are "OpenAI", `roo-compatible` and `cline-compatible`
+"OpenAI Compatible", `roo-indexing` is the index of the codebase.
 
 ## Checks
 

@@ -102,8 +102,9 @@ def _choose_spelling(name: str, environment: Mapping[str, str]) -> tuple[str, st
 
 
 def _read_proxy(variable: str, value: str) -> Proxy | None:
-    parts = urlsplit(value if "://" in value else f"http://{value}")
     try:
+        # To urlsplit, a bracket in a login is half of an IPv6 address.
+        parts = urlsplit(value if "://" in value else f"http://{value}")
         port = parts.port or (443 if parts.scheme == "https" else 80)
     except ValueError:
         return None

@@ -9,7 +9,7 @@ from typing import Any
 
 from aigateway.acceptance.budget import Budget, BudgetSpentError
 from aigateway.acceptance.metering import estimate_most, read_usage
-from aigateway.doctor.catalogue import CLIENT_REQUEST, EMBEDDINGS, RESPONSES, ROO_ERRORS
+from aigateway.doctor.catalogue import CLIENT_REQUEST, EMBEDDINGS, INDEXING, RESPONSES, ROO_ERRORS
 from aigateway.doctor.clients import CLIENTS, Client
 from aigateway.doctor.question import Question
 
@@ -58,7 +58,10 @@ def plan_requests(question: Question) -> dict[str, Request]:
     }
     if question.client:
         client = CLIENTS[question.client]
-        planned[CLIENT_REQUEST.id] = _plan_for(client, question)
+        if CLIENT_REQUEST in client.checks:
+            planned[CLIENT_REQUEST.id] = _plan_for(client, question)
+        if INDEXING in client.checks:
+            planned[INDEXING.id] = _plan_batch(question, embedding)
         if ROO_ERRORS in client.checks and question.address.has_v1:
             body = {"model": _NO_MODEL, "input": "x", "max_output_tokens": 16, "store": False}
             planned[ROO_ERRORS.id] = Request("/v1/v1/responses", body)
@@ -67,10 +70,6 @@ def plan_requests(question: Question) -> dict[str, Request]:
 
 def _plan_for(client: Client, question: Question) -> Request:
     expected = question.expected
-    if client.api == "embeddings":
-        segments = [f"segment {number}" for number in range(BATCH)]
-        body = {"input": segments, "model": expected.embedding_model, "encoding_format": "base64"}
-        return Request("/v1/embeddings", body, {"api-key": question.key.value})
     if client.api == "chat completions":
         messages = [{"role": "user", "content": PROMPT}]
         limit = {"max_tokens": _CLIENT_TOKENS}
@@ -84,6 +83,11 @@ def _plan_for(client: Client, question: Question) -> Request:
     return Request(
         "/v1/responses", {"model": expected.model, "input": turn, **client.fields, **limit}, client.headers
     )
+
+
+def _plan_batch(question: Question, embedding: Mapping[str, str]) -> Request:
+    segments = [f"segment {number}" for number in range(BATCH)]
+    return Request("/v1/embeddings", {"input": segments, **embedding}, {"api-key": question.key.value})
 
 
 @dataclass

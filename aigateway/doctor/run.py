@@ -40,11 +40,13 @@ _FUNCTIONS: Mapping[Check, CheckFunction] = {
     known.EMBEDDINGS: checks.check_embeddings,
     known.CLIENT_URL: client_checks.check_client_url,
     known.CLIENT_REQUEST: client_checks.check_client_request,
+    known.INDEXING: client_checks.check_indexing,
     known.WEBSOCKET: client_checks.check_websocket,
+    known.ROO_MODEL: client_checks.check_roo_model,
     known.ROO_ERRORS: client_checks.check_roo_errors,
     known.STORED: client_checks.check_stored,
 }
-_CLIENTS_OWN = {known.CLIENT_URL, known.CLIENT_REQUEST, known.WEBSOCKET, known.ROO_ERRORS, known.STORED}
+_CLIENTS_OWN = {check for client in CLIENTS.values() for check in client.checks}
 
 
 def diagnose(question: Question, tell: Callable[[CheckResult], None] = lambda _result: None) -> Diagnosis:

@@ -16,8 +16,9 @@ import yaml
 from pointing import DEPLOYED, LOCAL, ROOT, change_settings, point_at
 
 from aigateway.clients import CLIENTS, Client
-from aigateway.clients.catalogue import TITLES, find_obstacle, is_azure_to_codex
+from aigateway.clients.catalogue import TITLES, find_obstacle
 from aigateway.clients.kit import Gateway, describe_key, make_kit, write_kits
+from aigateway.doctor.traps import is_azure_to_codex
 from aigateway.errors import AigatewayError, RenderError
 from aigateway.settings.model import Settings
 
@@ -48,11 +49,16 @@ def test_every_client_has_a_title_and_templates() -> None:
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-def test_no_file_holds_a_key_and_each_says_which_variable_does(client: Client) -> None:
+def test_no_file_holds_a_key_and_each_says_which_variable_does(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     gateway = point_at()
-    text = "".join(file.text for file in make_kit(ROOT, gateway, client).files)
+    for variable in (gateway.key_variable, "AIGATEWAY_KEY", "OPENAI_API_KEY"):
+        monkeypatch.setenv(variable, "the key of whoever asks")
+    kit = make_kit(ROOT, gateway, client)
+    text = "".join(file.text for file in kit.files)
     assert gateway.key_variable in text
-    assert "sk-" not in text
+    assert "the key of whoever asks" not in text + kit.guide + kit.key
 
 
 @pytest.mark.parametrize("client", CLIENTS)

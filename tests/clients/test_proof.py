@@ -55,9 +55,12 @@ def test_the_local_run_vouches_for_this_machine(checkout: Path, address: str) ->
 
 def test_the_local_run_vouches_for_no_other_machine(checkout: Path) -> None:
     leave_evidence(checkout, "local")
-    assert refuse(checkout, "https://gateway.test").endswith(
-        "run: aigateway accept dev --target deployed --base-url https://gateway.test"
+    said = refuse(checkout, "https://gateway.test")
+    assert (
+        "run: aigateway accept dev --target deployed --base-url https://gateway.test; or, where GitHub"
+        in said
     )
+    assert said.endswith("gh run download RUN --name evidence-dev --dir build/accept/dev-deployed")
 
 
 def test_the_deployed_run_does_not_vouch_for_this_machine(checkout: Path) -> None:
@@ -69,7 +72,8 @@ def test_who_tried_a_local_gateway_only_is_told_of_base_url(checkout: Path) -> N
     assert "--base-url" not in refuse(checkout)
     leave_evidence(checkout, "local")
     said = refuse(checkout)
-    assert "run: aigateway accept dev --target deployed; or give --base-url" in said
+    assert "run: aigateway accept dev --target deployed; or, where GitHub Actions deployed it" in said
+    assert "; or give --base-url" in said
 
 
 def test_the_deployed_run_vouches_for_no_other_address(checkout: Path) -> None:

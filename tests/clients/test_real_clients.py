@@ -22,8 +22,8 @@ import pytest
 from pointing import ROOT, leave_evidence, point_at
 
 from aigateway.clients import Client
-from aigateway.clients.catalogue import ROO_MODELS
 from aigateway.clients.kit import make_kit
+from aigateway.doctor.traps import ROO_MODELS
 from aigateway.waiting import wait_until
 
 VARIABLE = "AIGATEWAY_REAL_CLIENTS"

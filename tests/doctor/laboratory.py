@@ -67,11 +67,12 @@ class Lab:
         environment: Mapping[str, str] = {},
         token_budget: int = 5_000,
         model: str = "",
+        dimensions: int | None = None,
         **patience: Any,
     ) -> Diagnosis:
         """The doctor's word, which never holds the key."""
         variables = {"AIGATEWAY_KEY": key, **environment}
-        expected = find_expectations("", model, "", None)
+        expected = find_expectations("", model, "", dimensions)
         question = put_question(url, expected, client, token_budget, variables)
         values = {name: getattr(PATIENCE, name) for name in PATIENCE.__dataclass_fields__} | patience
         object.__setattr__(question, "patience", Patience(**values))

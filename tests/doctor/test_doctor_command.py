@@ -27,17 +27,19 @@ _PROGRAM = Path(sys.executable).with_name("aigateway")
 _SECONDS = 120
 
 
-def make_environment(folder: Path, key: str) -> dict[str, str]:
+def make_environment(folder: Path, key: str, **more: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
-    return {**kept, "AIGATEWAY_KEY": key, "TMPDIR": str(folder), "COLUMNS": "200"}
+    return {**kept, "AIGATEWAY_KEY": key, "TMPDIR": str(folder), "COLUMNS": "200", **more}
 
 
-def run_doctor(folder: Path, *arguments: str, key: str = KEY) -> subprocess.CompletedProcess[str]:
+def run_doctor(
+    folder: Path, *arguments: str, key: str = KEY, **more: str
+) -> subprocess.CompletedProcess[str]:
     """In an empty folder, which nothing is to be left in."""
     done = subprocess.run(
         [_PROGRAM, "doctor", *arguments],
         cwd=folder,
-        env=make_environment(folder, key),
+        env=make_environment(folder, key, **more),
         capture_output=True,
         text=True,
         timeout=_SECONDS,
@@ -65,6 +67,15 @@ def test_what_is_wrong_is_explained(lab: Lab, tmp_path: Path) -> None:
     assert "problem: The endpoint is not there (404) [endpoint-missing]" in done.stdout
     for word in ("  seen   ", "  means  ", "  do     ", "something is wrong: 13 ok, 1 with a problem"):
         assert word in done.stdout
+
+
+@pytest.mark.parametrize("password", ["p[w", "p]w"])
+def test_a_proxy_that_cannot_be_read_is_told_without_its_password(tmp_path: Path, password: str) -> None:
+    proxy = f"http://me:{password}@proxy:8080"
+    done = run_doctor(tmp_path, "--base-url", "https://gw.example.com/v1", HTTPS_PROXY=proxy)
+    assert done.returncode == 1
+    assert "[proxy-unusable]" in done.stdout
+    assert password not in done.stdout + done.stderr
 
 
 def test_machines_read_the_same(lab: Lab, tmp_path: Path) -> None:

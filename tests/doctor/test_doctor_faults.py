@@ -12,6 +12,7 @@ from email.utils import format_datetime
 
 import pytest
 from fake_gateways import (
+    EMBEDDER,
     KEY,
     FakeGateway,
     answer_with,
@@ -388,6 +389,31 @@ def _(lab: Lab) -> Diagnosis:
     return lab.examine(lab.serve().url, "codex")
 
 
+@fault("url-with-v1", "client-url")
+def _(lab: Lab) -> Diagnosis:
+    return lab.examine(f"{lab.serve().url}/v1", "roo")
+
+
+@fault("codex-sees-azure", "client-url")
+def _(lab: Lab) -> Diagnosis:
+    return lab.examine("https://pvc-x.azurefd.invalid/v1", "codex")
+
+
+@fault("roo-model-unknown", "roo-model")
+def _(lab: Lab) -> Diagnosis:
+    names = JSONResponse({"data": [{"id": "house-model"}, {"id": EMBEDDER}]})
+    gateway = FakeGateway({"GET /v1/models": lambda *_: names, _RESPONSES: lambda *_: stream()})
+    return lab.examine(lab.serve(gateway).url, "roo", model="house-model")
+
+
+@fault("roo-dimensions", "indexing")
+def _(lab: Lab) -> Diagnosis:
+    gateway = FakeGateway(
+        {"POST /v1/embeddings": lambda _, body: JSONResponse(make_vectors(len(body["input"]), 1024))}
+    )
+    return lab.examine(f"{lab.serve(gateway).url}/v1", "roo-indexing", dimensions=1024)
+
+
 @fault("roo-hides-errors", "roo-errors")
 def _(lab: Lab) -> Diagnosis:
     gateway = FakeGateway(
@@ -416,7 +442,7 @@ def _(lab: Lab) -> Diagnosis:
     return lab.examine(f"{lab.serve(gateway).url}/v1", "roo-compatible")
 
 
-@fault("batch-incomplete", "client-request")
+@fault("batch-incomplete", "indexing")
 def _(lab: Lab) -> Diagnosis:
     gateway = FakeGateway(
         {"POST /v1/embeddings": lambda _, body: JSONResponse(make_vectors(min(16, len(body["input"]))))}
@@ -424,7 +450,7 @@ def _(lab: Lab) -> Diagnosis:
     return lab.examine(f"{lab.serve(gateway).url}/v1", "roo-indexing")
 
 
-@fault("base64-ignored", "client-request")
+@fault("base64-ignored", "indexing")
 def _(lab: Lab) -> Diagnosis:
     gateway = FakeGateway(
         {
@@ -439,7 +465,7 @@ def _(lab: Lab) -> Diagnosis:
 @fault("usage-missing", "client-request")
 def _(lab: Lab) -> Diagnosis:
     gateway = FakeGateway({"POST /v1/chat/completions": lambda *_: stream_chat(usage=False)})
-    return lab.examine(f"{lab.serve(gateway).url}/v1", "kilo")
+    return lab.examine(f"{lab.serve(gateway).url}/v1", "continue")
 
 
 @fault("not-stored", "stored")
@@ -466,10 +492,12 @@ def test_a_fault_is_found_and_nothing_else_is(lab: Lab, trouble: str) -> None:
     assert others == _COME_ALONG.get(trouble, set())
 
 
-#: What cannot be set up without another: a certificate of these tests is by nobody public.
+#: What cannot be set up without another: a certificate of these tests is by nobody public, and no name leads to Azure.
 _COME_ALONG = {
     "certificate-ends-soon": {"private-authority"},
+    "codex-sees-azure": {"name-unknown"},
     "no-proxy-ambiguous": {"name-unknown"},
+    "roo-hides-errors": {"url-with-v1"},
 }
 
 

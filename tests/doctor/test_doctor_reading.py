@@ -154,6 +154,15 @@ def test_a_range_of_addresses_is_understood_by_some_only() -> None:
     assert get_ids(find_way(read_address("https://10.1.2.3"), variables).found) == ["no-proxy-ambiguous"]
 
 
+@pytest.mark.parametrize("login", ["me:s[cret", "me:s]cret", "me:s[cret]", "[cret]"])
+@pytest.mark.parametrize("scheme", ["http://", ""])
+def test_a_login_that_cannot_be_read_is_told_and_not_shown(scheme: str, login: str) -> None:
+    variables = {"HTTPS_PROXY": f"{scheme}{login}@proxy.example:3128"}
+    way = find_way(read_address("https://gw.example.com/v1"), variables)
+    assert get_ids(way.found) == ["proxy-unusable"]
+    assert "cret" not in repr(way)
+
+
 def test_a_proxys_login_is_not_shown() -> None:
     way = find_way(
         read_address("https://gw.example.com"), {"HTTPS_PROXY": "http://me:s%40cret@proxy.example:3128"}

@@ -10,7 +10,7 @@ import pytest
 from laboratory import Lab
 from rich.console import Console
 
-from aigateway.doctor.clients import CLIENT_NAMES, DEFAULT_TOKENS, ClientName
+from aigateway.doctor.clients import CLIENT_NAMES, CLIENTS, DEFAULT_TOKENS, ClientName
 from aigateway.doctor.results import Diagnosis
 from aigateway.launching.choice import choose_launcher
 from aigateway.launching.stack import Stack, run_stack
@@ -41,7 +41,8 @@ def examine(
 
 @pytest.mark.parametrize("client", [None, *CLIENT_NAMES])
 def test_all_is_well_with_every_client(lab: Lab, stack: Stack, client: ClientName | None) -> None:
-    diagnosis = examine(lab, stack, client)
+    end = "" if client and CLIENTS[client].form == "without /v1" else "/v1"
+    diagnosis = examine(lab, stack, client, end)
     assert diagnosis.findings == ()
     assert {check.outcome for check in diagnosis.checks} == {"ok"}
     assert diagnosis.exit_code == 0
@@ -49,8 +50,10 @@ def test_all_is_well_with_every_client(lab: Lab, stack: Stack, client: ClientNam
     assert 0 < diagnosis.tokens < diagnosis.tokens_at_most < DEFAULT_TOKENS
 
 
-def test_roo_needs_no_v1(lab: Lab, stack: Stack) -> None:
-    assert examine(lab, stack, "roo", end="").findings == ()
+def test_roo_gets_along_with_v1_and_is_warned(lab: Lab, stack: Stack) -> None:
+    diagnosis = examine(lab, stack, "roo", end="/v1")
+    assert [finding.id for finding in diagnosis.findings] == ["url-with-v1"]
+    assert diagnosis.exit_code == 0
 
 
 @pytest.mark.parametrize(

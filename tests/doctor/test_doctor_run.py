@@ -14,7 +14,7 @@ from fake_gateways import KEY, MODEL, FakeGateway, answer_with, make_error, make
 from laboratory import Lab
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
-from aigateway.doctor.clients import CLIENT_NAMES, DEFAULT_TOKENS, ClientName
+from aigateway.doctor.clients import CLIENT_NAMES, CLIENTS, DEFAULT_TOKENS, ClientName
 from aigateway.doctor.results import Diagnosis, list_lines
 
 pytest_plugins = ["laboratory_fixtures"]
@@ -35,7 +35,8 @@ async def _never(*_: object) -> Response:
 @pytest.mark.parametrize("client", CLIENT_NAMES)
 def test_a_healthy_gateway_has_no_finding_with_any_client(lab: Lab, client: ClientName) -> None:
     gateway = lab.serve()
-    diagnosis = lab.examine(f"{gateway.url}/v1", client, token_budget=DEFAULT_TOKENS)
+    end = "/v1" if CLIENTS[client].form == "with /v1" else ""
+    diagnosis = lab.examine(f"{gateway.url}{end}", client, token_budget=DEFAULT_TOKENS)
     assert diagnosis.findings == ()
     assert diagnosis.exit_code == 0
     assert 0 < diagnosis.tokens <= diagnosis.tokens_at_most <= DEFAULT_TOKENS
@@ -180,6 +181,12 @@ def test_what_a_stranger_says_cannot_command_the_terminal(lab: Lab) -> None:
     rude = FakeGateway({"POST /v1/embeddings": lambda *_: make_error(418, "\x1b[2J\x07 red\u202etxt")})
     diagnosis = lab.examine(lab.serve(rude).url)
     assert all(line.isprintable() for line in list_lines(diagnosis))
+
+
+def test_where_the_model_is_not_served_roo_may_know_another(lab: Lab) -> None:
+    diagnosis = lab.examine(lab.serve().url, "roo", model="house-model")
+    assert get_check(diagnosis, "models")[0] == "problem"
+    assert get_check(diagnosis, "roo-model") == ("ok", f"Roo knows {MODEL}")
 
 
 def test_an_answer_that_the_doctor_left_is_deleted(lab: Lab) -> None:

@@ -25,6 +25,8 @@ _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 _LAST_CELL = re.compile(r"^\|.* \| (.*) \|$", re.MULTILINE)
 _ITALIC = re.compile(r"(?<![*\w])\*([^*\n]+)\*(?![*\w])")
+_CODE = re.compile(r"(?<!`)`([^`]+)`(?!`)")
+_ROW = re.compile(r"^\|.*\|$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,17 @@ def list_anchors(page: Path) -> set[str]:
 def list_last_italics(page: Path) -> list[str]:
     """What the last column of its tables sets in italics: on some pages these are the names of scenarios."""
     return [unescape(text) for cell in _LAST_CELL.findall(page.read_text()) for text in _ITALIC.findall(cell)]
+
+
+def list_inline(text: str) -> Iterator[str]:
+    """What is set as code within sentences and tables, on one line."""
+    for code in _CODE.findall(_FENCE.sub("", text)):
+        yield " ".join(code.split())
+
+
+def list_rows(text: str) -> list[str]:
+    """The rows of its tables."""
+    return _ROW.findall(_FENCE.sub("", text))
 
 
 def list_commands() -> Iterator[Command]:
