@@ -211,7 +211,7 @@ def _read_stream(response: Any) -> tuple[float | None, bytes]:
 
 
 def _find_failure(part: Slice, status: int, text: bytes) -> str:
-    if status != HTTPStatus.OK:
+    if status != part.order["status"]:
         return f"status {status}: {text[:_SHOWN_CHARACTERS].decode(errors='replace')}"
     if not any(mark in text for mark in part.marks):
         return f"an answer that is none: {text[:_SHOWN_CHARACTERS].decode(errors='replace')}"

@@ -50,23 +50,7 @@ class Wishes:
 
 def read_order(root: Path, environment: str, wishes: Wishes, arguments: Sequence[str]) -> Order:
     """The order that `wishes` come to. Raises AigatewayError where they contradict each other."""
-    if wishes.base_url and (wishes.variants or wishes.vcpu or wishes.only or wishes.requests):
-        raise AigatewayError(
-            "a running gateway is measured from outside: --variant, --only, --vcpu and --requests need one that is "
-            "started here; leave --base-url out, or them"
-        )
-    if wishes.listen and not wishes.workers:
-        raise AigatewayError("--listen waits for workers on other machines; say how many with --workers")
-    if wishes.listen and not wishes.base_url:
-        raise AigatewayError(
-            "what is started here listens on 127.0.0.1 alone, which other machines cannot reach; --listen needs "
-            "--base-url"
-        )
-    if wishes.document and not _DOCUMENT.fullmatch(wishes.document):
-        raise AigatewayError(f"{wishes.document!r} is no name of a document; take a-z, 0-9 and -")
-    for workload in wishes.workloads:
-        if workload not in WORKLOADS:
-            raise AigatewayError(f"{workload!r} is no workload; take {', '.join(WORKLOADS)}")
+    _require_sense(wishes)
     variants = choose_variants(wishes.variants, wishes.catalogue or CATALOGUE)
     names = [plan.name for plan in plan_subjects(variants)]
     for name in wishes.only:
@@ -86,6 +70,31 @@ def read_order(root: Path, environment: str, wishes: Wishes, arguments: Sequence
         only=wishes.only and (*wishes.only, *(one.variant for one in variants)),
         command=shlex.join(["aigateway", *arguments]),
     )
+
+
+def _require_sense(wishes: Wishes) -> None:
+    """Raises AigatewayError where two options contradict each other, or one has no meaning."""
+    if wishes.base_url and (wishes.variants or wishes.vcpu or wishes.only or wishes.requests):
+        raise AigatewayError(
+            "a running gateway is measured from outside: --variant, --only, --vcpu and --requests need one that is "
+            "started here; leave --base-url out, or them"
+        )
+    if wishes.listen and not wishes.workers:
+        raise AigatewayError("--listen waits for workers on other machines; say how many with --workers")
+    if wishes.listen and not wishes.base_url:
+        raise AigatewayError(
+            "what is started here listens on 127.0.0.1 alone, which other machines cannot reach; --listen needs "
+            "--base-url"
+        )
+    if wishes.document and not _DOCUMENT.fullmatch(wishes.document):
+        raise AigatewayError(f"{wishes.document!r} is no name of a document; take a-z, 0-9 and -")
+    for workload in wishes.workloads:
+        if workload not in WORKLOADS:
+            raise AigatewayError(f"{workload!r} is no workload; take {', '.join(WORKLOADS)}")
+    if "edgeless" in wishes.only and "gateway" not in wishes.only:
+        raise AigatewayError("edgeless is the gateway's LiteLLM, called past its Envoy; add --only gateway")
+    if wishes.catalogue and not wishes.variants:
+        raise AigatewayError("--variants names a file of variants; say which of them with --variant, or all")
 
 
 def _find_effort(wishes: Wishes) -> Effort:

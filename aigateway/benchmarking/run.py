@@ -35,7 +35,7 @@ from aigateway.benchmarking.subjects import (
     start_subject,
 )
 from aigateway.benchmarking.variants import Variant
-from aigateway.benchmarking.workloads import WORKLOADS, Request, WorkloadName, ask_gateway
+from aigateway.benchmarking.workloads import USUAL_WORKLOADS, Request, WorkloadName, ask_gateway
 from aigateway.deployed.deployment import KEY_VARIABLE, find_deployment
 from aigateway.errors import AigatewayError, LaunchError
 from aigateway.installing.pins import read_pins
@@ -74,7 +74,7 @@ class Effort:
     starts: int = 3
     requests: int = 10_000
     concurrencies: tuple[int, ...] = (1, 10, 50)
-    workloads: tuple[WorkloadName, ...] = tuple(WORKLOADS)
+    workloads: tuple[WorkloadName, ...] = USUAL_WORKLOADS
 
     def make_load(self, request: Request, key: str, concurrency: int) -> Load:
         """The load of one round; each user is answered twice at least, however slow that is."""

@@ -8,13 +8,17 @@ from typing import Any, Literal
 
 from aigateway.settings.model import Settings
 
-WorkloadName = Literal["responses", "stream", "embeddings"]
+WorkloadName = Literal["responses", "stream", "embeddings", "refusal"]
 
 WORKLOADS: dict[WorkloadName, str] = {
     "responses": "POST /v1/responses, answered whole",
     "stream": "POST /v1/responses, streamed",
     "embeddings": "POST /v1/embeddings, a batch of an indexing assistant's",
+    "refusal": "POST /v1/responses, refused by Azure with 400",
 }
+
+#: What is measured unless something else is asked for.
+USUAL_WORKLOADS: tuple[WorkloadName, ...] = ("responses", "stream", "embeddings")
 
 #: What Roo sends at once when it indexes, and of what size (docs: 60 segments of 50-1000 characters).
 _SEGMENTS = 60
@@ -30,7 +34,7 @@ _OUTPUT_TOKENS = 16
 
 @dataclass(frozen=True)
 class Request:
-    """One request of a load. `{key}` in a header stands for a key; one of `marks` is in a whole answer."""
+    """One request of a load. `{key}` in a header stands for a key; a whole answer has `status` and one of `marks`."""
 
     url: str
     headers: dict[str, str]
@@ -39,6 +43,7 @@ class Request:
     marks: tuple[str, ...]
     most_tokens: int
     """What it may cost at most, by a cautious guess: no token has fewer than one byte."""
+    status: int = 200
 
 
 def ask_gateway(workload: WorkloadName, settings: Settings, base_url: str) -> Request:
@@ -83,6 +88,9 @@ def _make(workload: WorkloadName, url: str, headers: dict[str, str], model: str)
         "store": False,
         **({"stream": True} if streamed else {}),
     }
+    if workload == "refusal":
+        body |= {"reasoning": {"effort": "none of those that there are"}}
+        return Request(url, headers, body, stream=False, marks=('"error"',), most_tokens=0, status=400)
     marks = ("response.completed", "response.incomplete") if streamed else ('"output"',)
     most = len(_INSTRUCTIONS) + 1000 + _OUTPUT_TOKENS
     return Request(url, headers, body, stream=streamed, marks=marks, most_tokens=most)

@@ -106,7 +106,10 @@ def describe_verdict(rehearsal: Rehearsal) -> str:
     match forecast.verdict:
         case "finishes":
             lost = f", without the {failed} of its segments that failed" if forecast.failed_share else ""
-            return f"would finish in {_say_time(forecast.seconds or 0)}{lost}{_say_basis(forecast)}"
+            unlimited = "" if rehearsal.quota else ", as far as no quota of Azure's stands in the way"
+            return (
+                f"would finish in {_say_time(forecast.seconds or 0)}{lost}{_say_basis(forecast)}{unlimited}"
+            )
         case "aborts":
             when = f" after {_say_time(forecast.seconds)}" if forecast.seconds is not None else ""
             return (

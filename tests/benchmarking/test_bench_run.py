@@ -18,6 +18,7 @@ from standin import ANSWERING
 from aigateway.benchmarking import locust_bundle
 from aigateway.benchmarking.results import BenchResult
 from aigateway.installing.environment import find_home
+from aigateway.launching.ports import find_free_port
 
 if TYPE_CHECKING:
     # Other folders' conftest would be found here, when their tests have run before.
@@ -166,7 +167,7 @@ def running(ready: Machine, started: Callable[..., subprocess.Popen[str]]) -> tu
 def test_a_running_gateway_is_measured_from_outside(ready: Machine, running: tuple[str, str]) -> None:
     url, key = running
     ready.extra["AIGATEWAY_KEY"] = key
-    arguments = ("bench", "--base-url", url, *TINY, "--users", "1", "--workload", "stream", "--workers", "2")
+    arguments = ("bench", "--base-url", url, *TINY, "--users", "4", "--workload", "stream", "--workers", "2")
     done = ready.run(*arguments, seconds=PATIENCE_SECONDS)
     assert done.returncode == 0, done.stderr
     result = read_result(ready)
@@ -188,6 +189,26 @@ def test_a_running_gateway_is_measured_from_outside(ready: Machine, running: tup
     assert key not in json.dumps(result.model_dump(mode="json")) + done.stdout + done.stderr
 
 
+def test_another_machine_sends_the_load(ready: Machine, running: tuple[str, str]) -> None:
+    url, key = running
+    ready.extra["AIGATEWAY_KEY"] = key
+    port = str(find_free_port())
+    helper = ready.start("bench", "--join", f"127.0.0.1:{port}")
+    try:
+        done = ready.run(
+            "bench", "--base-url", url, *TINY, "--users", "2", "--workload", "responses",
+            "--workers", "1", "--listen", port, seconds=PATIENCE_SECONDS,
+        )  # fmt: skip
+        _, said = helper.communicate(timeout=PATIENCE_SECONDS)
+    finally:
+        ready.kill(helper)
+    assert done.returncode == 0, done.stderr
+    assert helper.returncode == 0, said
+    (load,) = read_result(ready).subjects[0].loads
+    assert load.answered
+    assert key not in said
+
+
 def test_no_more_tokens_are_spent_than_allowed(ready: Machine, running: tuple[str, str]) -> None:
     url, key = running
     ready.extra["AIGATEWAY_KEY"] = key
@@ -207,6 +228,8 @@ def test_no_more_tokens_are_spent_than_allowed(ready: Machine, running: tuple[st
         (("--base-url", "http://127.0.0.1:1"), "AIGATEWAY_KEY"),
         (("--variant", "granain"), "did you mean 'granian'"),
         (("--only", "gatewy"), "did you mean 'gateway'"),
+        (("--only", "edgeless"), "add --only gateway"),
+        (("--variants", "mine.yaml"), "say which of them with --variant"),
         (("--workload", "chat"), "take responses, stream, embeddings"),
         (("--listen", "5557"), "say how many with --workers"),
         (("--listen", "5557", "--workers", "2"), "needs --base-url"),

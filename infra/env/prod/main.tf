@@ -22,7 +22,7 @@ terraform {
 }
 
 # The subscription and who deploys are in ARM_* variables; a person is logged in with `az login`. The resource providers
-# are registered once for a subscription, by who may (docs/deploy.md).
+# are registered once for a subscription, by who may (docs/bootstrap.md).
 provider "azurerm" {
   resource_provider_registrations = "none"
   use_oidc                        = true
