@@ -25,9 +25,9 @@ BUSY_SECONDS = 9.0
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one request ended: `text` is what the model said, `body` what a refusal said, `seconds` how long it took.
+    """How one request ended: `text` is what the model said or all of a refusal, `body` the refusal's JSON.
 
-    `broken` says why an answer that had begun did not come to its end.
+    `seconds` is how long it took. `broken` says why an answer that had begun did not come to its end.
     """
 
     status: int
@@ -51,6 +51,7 @@ def attempt(ask: Callable[[], str]) -> Outcome:
         return Outcome(
             refusal.status_code,
             time.monotonic() - started,
+            text=answer.text,
             headers={name.lower(): value for name, value in answer.headers.items()},
             body=_read_body(answer.text),
         )

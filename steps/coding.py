@@ -163,9 +163,10 @@ def _(codex: openai.OpenAI, model: str, marker: str, last: int) -> ChatStream:
         model=model, messages=[{"role": "user", "content": prompt}], stream=True
     )
     pairs = [(choice, time.monotonic()) for chunk in chunks for choice in chunk.choices]
+    said = [(choice.delta.content, moment) for choice, moment in pairs if choice.delta.content]
     return ChatStream(
-        tuple(choice.delta.content or "" for choice, _ in pairs),
-        tuple(moment for _, moment in pairs),
+        tuple(text for text, _ in said),
+        tuple(moment for _, moment in said),
         pairs[-1][0].finish_reason,
     )
 

@@ -30,7 +30,6 @@ _FIRST_PIECE_EVENTS = 5
 
 # The edge ends so much before the platform would kill it.
 _LAST_SECONDS = 5
-_SHORT_GRACE_SECONDS = 1
 
 # What the end of a part may take; the launchers kill it after ten seconds.
 _END_SECONDS = 6
@@ -204,11 +203,9 @@ class Stopped:
     refused_others: bool
 
 
-@given("a gateway with a grace period of a second", target_fixture="gateway")
-def _(edges: Edges, target: Target) -> Gateway:
-    scale = target.settings.scale.model_copy(
-        update={"termination_grace_seconds": _LAST_SECONDS + _SHORT_GRACE_SECONDS}
-    )
+@given(parsers.parse("a gateway with a grace period of {seconds:d} seconds"), target_fixture="gateway")
+def _(edges: Edges, target: Target, seconds: int) -> Gateway:
+    scale = target.settings.scale.model_copy(update={"termination_grace_seconds": _LAST_SECONDS + seconds})
     return edges.start(target.settings.model_copy(update={"scale": scale}))
 
 

@@ -22,7 +22,7 @@ _FIRST_EVENTS = 5
 # the other and all have to be there before the first is done.
 _WORK_SECONDS_A_PLACE = 0.25
 # And for one that holds a place meanwhile.
-_HELD_SECONDS = 1.5
+_HELD_SECONDS = 3.0
 
 # Of a failure, the attempts follow each other fast: what is looked at is the place.
 _SHORT_BACKOFF = {"backoff_base_seconds": 0.02, "backoff_max_seconds": 0.02}

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 from pytest_bdd import parsers, then, when
 
+from aigateway.acceptance.profiles import SLOW
 from aigateway.acceptance.target import Target
 from steps.answers import Outcome, assert_openai_error
 from steps.gateway import Gateway
@@ -29,6 +30,7 @@ Json = Any
 Schema = Mapping[str, Any]
 
 _SHORT = 12
+_SEED = 1
 
 #: Any JSON at all; what is larger is the matter of other scenarios.
 _ANYTHING: SearchStrategy[Json] = st.recursive(
@@ -164,11 +166,11 @@ def _(count: int, endpoint: str) -> MadeUp:
 
 
 @then("each is answered in OpenAI's shape, and none with a failure of the gateway's")
-def _(gateway: Gateway, target: Target, marker: str, made_up: MadeUp, pytestconfig: pytest.Config) -> None:
+def _(gateway: Gateway, target: Target, marker: str, made_up: MadeUp, request: pytest.FixtureRequest) -> None:
     endpoint = describe_endpoints(gateway, marker)[made_up.endpoint]
     good = _read_document(target.root).make_bodies(endpoint.path)
     bodies = _spoil(good.map(lambda body: {**body, "model": endpoint.good["model"]}))
-    seed = _choose_seed(pytestconfig)
+    seed = _choose_seed(request)
 
     @hypothesis.seed(seed)
     @hypothesis.settings(
@@ -193,9 +195,12 @@ def _(gateway: Gateway, target: Target, marker: str, made_up: MadeUp, pytestconf
         raise
 
 
-def _choose_seed(pytestconfig: pytest.Config) -> int:
-    given = pytestconfig.getoption("--hypothesis-seed")
-    return int(given) if given not in (None, "random") else random.getrandbits(32)
+def _choose_seed(request: pytest.FixtureRequest) -> int:
+    """Another one in each run where there is time to look around; the core asks the same each time."""
+    given = request.config.getoption("--hypothesis-seed")
+    if given not in (None, "random"):
+        return int(given)
+    return random.getrandbits(32) if request.node.get_closest_marker(SLOW) else _SEED
 
 
 def _describe_replay(seed: int) -> str:

@@ -346,7 +346,9 @@ def _explain(report: pytest.TestReport, call: pytest.CallInfo[None], config: pyt
         return ""
     if report.outcome == "skipped":
         return str(call.excinfo.value)
-    text = f"{call.excinfo.typename}: {call.excinfo.value}"
+    # A note says how a request that was made up is made up again.
+    notes = getattr(call.excinfo.value, "__notes__", ())
+    text = "\n".join([f"{call.excinfo.typename}: {call.excinfo.value}", *notes])
     target = config.stash.get(_TARGET, None)
     return (target.redact(text) if target else text)[:2000]
 

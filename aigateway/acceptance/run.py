@@ -25,7 +25,7 @@ from aigateway.acceptance.features import hash_features
 from aigateway.acceptance.findings import REPORT_FILES, Findings, locate_run
 from aigateway.acceptance.observing import read_record
 from aigateway.acceptance.plugin import StackOwner, find_redactor, read_result
-from aigateway.acceptance.profiles import Profile
+from aigateway.acceptance.profiles import SLOW, Profile
 from aigateway.acceptance.records import Record
 from aigateway.acceptance.redaction import Redactor
 from aigateway.acceptance.results import (
@@ -383,6 +383,8 @@ def list_failures(result: RunResult, order: Order) -> Iterator[str]:
 
 def _repeat(scenario: ScenarioResult, result: RunResult, order: Order) -> str:
     words = [".venv/bin/pytest", scenario.id, "--environment", result.environment]
+    if SLOW in scenario.tags:
+        words += ["--profile", "full"]
     if result.launcher:
         words += ["--launcher", result.launcher]
     else:

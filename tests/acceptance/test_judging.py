@@ -134,7 +134,10 @@ def test_a_failure_says_the_step_the_reason_and_how_to_repeat_it(finished: Finis
     assert "1 failed" in repeated.stdout, "the scenario alone is run, and fails again"
 
 
-def test_the_command_that_repeats_a_scenario_can_be_pasted_whatever_its_name() -> None:
+@pytest.mark.parametrize(("tags", "more"), [(("local",), []), (("local", "slow"), ["--profile", "full"])])
+def test_the_command_that_repeats_a_scenario_can_be_pasted_whatever_its_name(
+    tags: tuple[str, ...], more: list[str]
+) -> None:
     name = "features/test_features.py::test_x[LiteLLM's master key $(id)]"
     result = RunResult(
         environment="dev",
@@ -143,11 +146,11 @@ def test_the_command_that_repeats_a_scenario_can_be_pasted_whatever_its_name() -
         started_at="",
         seconds=0,
         conformant=False,
-        scenarios=(scenario("failed").model_copy(update={"id": name}),),
+        scenarios=(scenario("failed").model_copy(update={"id": name, "tags": tags}),),
     )
-    (said,) = list_failures(result, Order(Path(), "dev", "process"))
-    command = said.rpartition("again: ")[2]
-    assert shlex.split(command) == [".venv/bin/pytest", name, "--environment", "dev", "--launcher", "process"]
+    (said,) = list_failures(result, Order(Path(), "dev", "process", profile="full"))
+    words = [".venv/bin/pytest", name, "--environment", "dev", *more, "--launcher", "process"]
+    assert shlex.split(said.rpartition("again: ")[2]) == words
 
 
 def test_no_key_is_in_what_is_printed_or_written(finished: Finished) -> None:
