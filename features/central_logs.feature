@@ -12,4 +12,5 @@ Feature: Central logs
 
   @deployed @slow @costs-tokens @NFR2
   Scenario: What was said cannot be found
+    When the line of a later request has come there too
     Then neither what was asked nor what was indexed stands there

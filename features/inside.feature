@@ -36,7 +36,7 @@ Feature: The inside stays inside
 
   Rule: No answer shows the inside, whatever the client does
 
-    @local
+    @local @deployed
     Scenario Outline: A client sends <mistake>: the answer
       When a client wrongly sends <mistake>
       Then it is told <status>
@@ -52,16 +52,20 @@ Feature: The inside stays inside
         | a prompt as the id of an answer | 400    |
         | a wrong key                     | 401    |
         | a prompt as a path              | 404    |
-        | a text of 3 MB to embed         | 413    |
         | the wish for a WebSocket        | 426    |
-        | 200 headers                     | 431    |
 
     @local
-    Scenario: A client sends more than it may: the answers
+    Scenario Outline: A client sends more than it may: the answers
       Given a gateway that takes 1 requests of a client at once, and 1 more each second
-      When a client wrongly sends 3 requests at once
-      Then some of them are told 429
+      When a client wrongly sends <much>
+      Then some of them are told <status>
       And no answer shows what stands behind the gateway
+
+      Examples:
+        | much                    | status |
+        | a text of 3 MB to embed | 413    |
+        | 3 requests at once      | 429    |
+        | 200 headers             | 431    |
 
   Rule: LiteLLM opens to nobody but the edge
 

@@ -14,6 +14,7 @@ import pytest
 from pytest_bdd import parsers, then
 
 from aigateway.launching.stack import HEALTH_PATH
+from aigateway.simulator.embeddings import embed
 from steps.answer_streams import StreamFailedError
 from steps.gateway import Gateway, connect_http
 
@@ -133,10 +134,18 @@ def ask_for_streamed_chat_completion(gateway: Gateway, marker: str) -> str:
 
 
 def ask_for_embeddings(gateway: Gateway, marker: str) -> str:
-    """One vector; returns the marker when the vector has the configured dimensions."""
+    """One vector; returns the marker when it has the configured dimensions and is, where the simulated Azure made it,
+    the text's own."""
     settings = gateway.settings.azure.embeddings
-    answer = gateway.connect().embeddings.create(model=settings.model, input=[f"def {marker}(): pass"])
-    return marker if len(answer.data[0].embedding) == settings.dimensions else "a vector of another length"
+    text = f"def {marker}(): pass"
+    answer = gateway.connect().embeddings.create(model=settings.model, input=[text])
+    vector = answer.data[0].embedding
+    if len(vector) != settings.dimensions:
+        return "a vector of another length"
+    # Only on this machine are all keys known, and there stands the simulated Azure.
+    if gateway.keys and vector != embed(text, settings.dimensions).tolist():
+        return "another text's vector"
+    return marker
 
 
 def probe_health(gateway: Gateway) -> Outcome:

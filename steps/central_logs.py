@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
+import httpx
 import pytest
-from pytest_bdd import given, then
+from pytest_bdd import given, then, when
 
 from aigateway.acceptance.target import Target
 from aigateway.deployed.logs import find_log_lines
@@ -36,10 +38,23 @@ def _(gateway: Gateway, target: Target, marker: str) -> Found:
         _send(gateway, "responses", azure.responses.model, f"Reply with exactly: {marker}"),
         _send(gateway, "embeddings", azure.embeddings.model, f"def {marker}(): pass"),
     }
+    return _wait_for(target, request_ids, marker)
+
+
+@when("the line of a later request has come there too", target_fixture="found")
+def _(gateway: Gateway, target: Target, marker: str, found: Found) -> Found:
+    # LiteLLM's lines may come after the edge's, but not so long after.
+    later = _read_id(connect_http().get(f"{gateway.base_url}/v1/models", headers=_authorize(gateway)))
+    _wait_for(target, {later})
+    return _wait_for(target, found.request_ids, marker)
+
+
+def _wait_for(target: Target, request_ids: Collection[str], *words: str) -> Found:
+    """The lines with these ids or words, once each id has one."""
     lines: list[str] = []
 
     def have_come() -> bool:
-        lines[:] = find_log_lines(target.workspace, {*request_ids, marker}, _HOURS)
+        lines[:] = find_log_lines(target.workspace, {*request_ids, *words}, _HOURS)
         return all(any(request_id in line for line in lines) for request_id in request_ids)
 
     in_time = wait_until(have_come, seconds=_INGESTION_SECONDS, every=_EVERY_SECONDS)
@@ -49,11 +64,21 @@ def _(gateway: Gateway, target: Target, marker: str) -> Found:
 
 def _send(gateway: Gateway, endpoint: str, model: str, text: str) -> str:
     """Send a request, and return its id."""
-    answer = connect_http().post(
-        f"{gateway.base_url}/v1/{endpoint}",
-        json={"model": model, "input": text},
-        headers={"Authorization": f"Bearer {gateway.key}"},
+    return _read_id(
+        connect_http().post(
+            f"{gateway.base_url}/v1/{endpoint}",
+            json={"model": model, "input": text},
+            headers=_authorize(gateway),
+        )
     )
+
+
+def _authorize(gateway: Gateway) -> dict[str, str]:
+    return {"Authorization": f"Bearer {gateway.key}"}
+
+
+def _read_id(answer: httpx.Response) -> str:
+    """The id of a request that was served."""
     headers = answer.raise_for_status().headers
     assert "x-request-id" in headers, "the answer has no request id"
     return str(headers["x-request-id"])

@@ -18,6 +18,7 @@ from rich.console import Console
 from aigateway.acceptance.target import Target
 from aigateway.launching.choice import choose_launcher
 from aigateway.launching.edits import Edit
+from aigateway.launching.keys import GatewayKeys
 from aigateway.rendering.edge import PATIENCE_SECONDS as EDGE_PATIENCE_SECONDS
 from aigateway.settings.model import Settings
 from aigateway.simulator.faults import (
@@ -61,11 +62,11 @@ _DEEDS: Mapping[str, Fault | None] = {
 
 @dataclass(frozen=True)
 class Sent:
-    """Requests that all hold `word`, which stands nowhere else, how each ended, and what the edge has printed."""
+    """Requests that all hold `word`, which stands nowhere else, how each ended, and the log of an edge that is gone."""
 
     word: str
     outcomes: tuple[Outcome, ...]
-    edge_log: str = field(repr=False)
+    edge_log: str = field(default="", repr=False)
 
 
 def _write_everything(gateway: Gateway, word: str) -> tuple[Message, ...]:
@@ -121,7 +122,8 @@ def _send_everything(gateway: Gateway, control: LocalControl, word: str, deed: s
 
     def wait() -> Sent:
         with pool:
-            sent = _look_at_log(gateway, control, word, [answer.result() for answer in answers])
+            sent = Sent(word, tuple(answer.result() for answer in answers))
+        sent = replace(sent, edge_log=_read_edge_log(gateway, control, sent))
         faults = {request.fault for request in control.azure.requests(marker=word)}
         assert (fault.kind if fault else None) in faults, f"Azure did nothing of the kind: {faults}"
         if deed == _CUT:
@@ -143,20 +145,30 @@ def _is_stream(outcome: Outcome) -> bool:
     return outcome.headers.get("content-type", "").startswith("text/event-stream")
 
 
-def _look_at_log(gateway: Gateway, control: LocalControl, word: str, outcomes: Iterable[Outcome]) -> Sent:
+def _read_edge_log(gateway: Gateway, control: LocalControl, sent: Sent) -> str:
     """Read the edge's log once every request has left its line there, and none is under way at Azure: LiteLLM may
     have something to say of an answer that nobody waits for any more."""
 
     def is_done() -> bool:
-        return all(request.duration is not None for request in control.azure.requests(marker=word))
+        return all(request.duration is not None for request in control.azure.requests(marker=sent.word))
 
     assert gateway.edge is not None
-    outcomes = tuple(outcomes)
-    # What the edge refuses before it has read its headers has no id.
-    ids = {outcome.headers["x-request-id"] for outcome in outcomes if outcome.status != 431}
-    wait_for_lines(gateway.edge, ids)
+    wait_for_lines(gateway.edge, {outcome.headers["x-request-id"] for outcome in sent.outcomes})
     assert wait_until(is_done, seconds=_DONE_SECONDS), "Azure is still at work"
-    return Sent(word, outcomes, gateway.edge.read_log())
+    return gateway.edge.read_log()
+
+
+def _read_litellm_log(gateway: Gateway, control: LocalControl) -> str:
+    """Read LiteLLM's log once it has answered another request: what it still had to say of the last one is said."""
+    another = send(gateway, Message("/v1/models", method="GET"))
+    assert another.status == 200, f"status {another.status}: {another.text:.300}"
+    return control.stack.litellm.read_log()
+
+
+@pytest.fixture
+def litellm_printed(target: Target) -> int:
+    """How much LiteLLM had printed before a client's mistake, where this can be known."""
+    return len(target.stack.litellm.read_log()) if target.stack else 0
 
 
 @pytest.fixture(scope="session")
@@ -219,17 +231,15 @@ def _(gateway: Gateway, control: LocalControl, marker: str) -> Sent:
 
 
 @when(parsers.re(r"a client wrongly sends (?P<mistake>(?!\d+ requests).+)"), target_fixture="sent")
-def _(gateway: Gateway, control: LocalControl, marker: str, mistake: str) -> Sent:
-    outcome = send(gateway, _write_mistake(gateway, marker, mistake))
-    return _look_at_log(gateway, control, marker, [outcome])
+def _(gateway: Gateway, marker: str, mistake: str, litellm_printed: int) -> Sent:  # noqa: ARG001 - measured now
+    return Sent(marker, (send(gateway, _write_mistake(gateway, marker, mistake)),))
 
 
 @when(parsers.re(r"a client wrongly sends (?P<count>\d+) requests at once"), target_fixture="sent")
-def _(gateway: Gateway, control: LocalControl, marker: str, count: str) -> Sent:
+def _(gateway: Gateway, marker: str, count: str) -> Sent:
     message = write_request(gateway, "an answer", marker)
     with ThreadPoolExecutor(int(count)) as pool:
-        outcomes = list(pool.map(lambda _: send(gateway, message), range(int(count))))
-    return _look_at_log(gateway, control, marker, outcomes)
+        return Sent(marker, tuple(pool.map(lambda _: send(gateway, message), range(int(count)))))
 
 
 @when("a client leaves in the middle of its stream", target_fixture="sent")
@@ -244,7 +254,7 @@ def _(gateway: Gateway, control: LocalControl, marker: str) -> Sent:
     ) as answer:
         first = next(answer.iter_text())
     left = httpx.Response(answer.status_code, headers=answer.headers, text=first)
-    return _look_at_log(gateway, control, marker, [describe(left)])
+    return Sent(marker, (describe(left),))
 
 
 @then(parsers.parse("it is told {status:d}"))
@@ -268,21 +278,21 @@ def _(outcome: Outcome) -> None:
 
 
 @then("no log holds any of it, or a key")
-def _(control: LocalControl, sent: Sent) -> None:
-    for part, log in {"Envoy": sent.edge_log, "LiteLLM": control.stack.litellm.read_log()}.items():
+def _(gateway: Gateway, control: LocalControl, sent: Sent) -> None:
+    edge_log = sent.edge_log or _read_edge_log(gateway, control, sent)
+    for part, log in {"Envoy": edge_log, "LiteLLM": _read_litellm_log(gateway, control)}.items():
         assert sent.word not in log, f"{part}'s log holds what was sent"
-        for name, key in _list_keys(control).items():
+        for name, key in _list_keys(control.keys).items():
             assert key not in log, f"{part}'s log holds {name}"
 
 
 @then("LiteLLM's log says where it stumbled")
-def _(control: LocalControl) -> None:
-    log = control.stack.litellm.read_log()
-    assert "Traceback" in log, "LiteLLM's log holds no traceback: the deviation is gone"
+def _(gateway: Gateway, control: LocalControl, litellm_printed: int) -> None:
+    new = _read_litellm_log(gateway, control)[litellm_printed:]
+    assert "Traceback" in new, "LiteLLM's log holds no new traceback: the deviation is gone"
 
 
-def _list_keys(control: LocalControl) -> dict[str, str]:
-    keys = control.keys
+def _list_keys(keys: GatewayKeys) -> dict[str, str]:
     own = {"the Azure key": keys.azure, "LiteLLM's master key": keys.master, "LiteLLM's salt": keys.salt}
     return {**keys.clients, **own}
 
@@ -295,42 +305,63 @@ _INSIDE = {
     "has no attribute": "an error of a program's",
     "uvicorn": "LiteLLM's server",
 }
-_INSIDE_HEADERS = ("x-litellm-", "llm_provider-", "x-envoy-", "x-ms-", "azureml-", "apim-")
+_INSIDE_HEADERS = ("x-litellm-", "llm_provider-", "x-ms-", "azureml-", "apim-")
+# A deployed gateway's answers come through the platform's ingress, which is an Envoy too.
+_EDGE_HEADERS = ("x-envoy-",)
 # What a traceback holds, and what tells a stream of chat completions.
 _FILE_NAMES = ("Traceback", "site-packages")
 _CHAT_PIECE = "chat.completion.chunk"
 _COST = re.compile(r'"\w*cost\w*":\s*(?!null|0[,}])')
 
 
-def _list_addresses(gateway: Gateway, control: LocalControl) -> set[str]:
-    """Where Azure is, as this machine and as LiteLLM call it."""
-    stack = control.stack
-    launcher = choose_launcher(stack.launcher, gateway.settings, Console(stderr=True))
+# How the hosts end under which Azure answers.
+_AZURE = (".openai.azure.com", ".cognitiveservices.azure.com", ".services.ai.azure.com")
+
+
+@dataclass(frozen=True)
+class Inside:
+    """What this run knows of the inside: how Azure is called, keys by their names, and the name of the server, where
+    nothing stands before it."""
+
+    addresses: Collection[str]
+    keys: Mapping[str, str] = field(repr=False)
+    server: str = ""
+
+
+@pytest.fixture
+def inside(target: Target) -> Inside:
+    """Of a deployed gateway no more is known than its own client knows."""
+    stack = target.stack
+    if stack is None:
+        return Inside(_AZURE, {"the client's key": target.key})
+    launcher = choose_launcher(stack.launcher, target.settings, Console(stderr=True))
+    # Where Azure is, as this machine and as LiteLLM call it.
     urls = (stack.simulator_url, launcher.url_for_parts(stack.simulator_url))
-    return {urlsplit(url).netloc for url in urls}
+    addresses = {urlsplit(url).netloc for url in urls}
+    return Inside(addresses, _list_keys(stack.keys), target.settings.project)
 
 
 @then("no answer shows what stands behind the gateway")
-def _(gateway: Gateway, control: LocalControl, sent: Sent) -> None:
+def _(inside: Inside, sent: Sent) -> None:
     for outcome in sent.outcomes:
-        _assert_closed(gateway, control, outcome)
+        _assert_closed(inside, outcome)
 
 
 @then("none is shown what stands behind the gateway")
-def _(gateway: Gateway, control: LocalControl, asked_at_once: Iterable[Asked]) -> None:
+def _(inside: Inside, asked_at_once: Iterable[Asked]) -> None:
     for asked in asked_at_once:
-        _assert_closed(gateway, control, asked.outcome)
+        _assert_closed(inside, asked.outcome)
 
 
 @then(
     "no answer shows what stands behind the gateway, but for the file names in one error of a chat completion"
 )
-def _(gateway: Gateway, control: LocalControl, sent: Sent) -> None:
+def _(inside: Inside, sent: Sent) -> None:
     """A declared deviation; when it is gone, this fails and docs/deviations.md loses a line."""
     excused = [outcome for outcome in sent.outcomes if _breaks_off_chat(outcome)]
     assert len(excused) == 1, f"not one chat completion with a traceback: {excused}"
     for outcome in sent.outcomes:
-        _assert_closed(gateway, control, outcome, _FILE_NAMES if outcome in excused else ())
+        _assert_closed(inside, outcome, _FILE_NAMES if outcome in excused else ())
 
 
 def _breaks_off_chat(outcome: Outcome) -> bool:
@@ -338,18 +369,17 @@ def _breaks_off_chat(outcome: Outcome) -> bool:
     return _is_stream(outcome) and _CHAT_PIECE in outcome.text and "Traceback" in outcome.text
 
 
-def _assert_closed(
-    gateway: Gateway, control: LocalControl, outcome: Outcome, excused: Collection[str] = ()
-) -> None:
+def _assert_closed(inside: Inside, outcome: Outcome, excused: Collection[str] = ()) -> None:
     """Nothing of the inside stands in an answer, but for `excused` words."""
     shown = "\n".join([outcome.text, *(f"{name}: {value}" for name, value in outcome.headers.items())])
-    found = [address for address in _list_addresses(gateway, control) if address in shown]
+    found = [address for address in inside.addresses if address in shown]
     assert not found, f"Azure's address: {outcome}"
     for word in _INSIDE.keys() - set(excused):
         assert word not in shown, f"{_INSIDE[word]}: {outcome}"
-    for name, key in _list_keys(control).items():
+    for name, key in inside.keys.items():
         assert key not in shown, f"{name} stands in an answer"
     assert not _COST.search(outcome.text), f"a cost: {outcome}"
-    inside = [name for name in outcome.headers if name.startswith(_INSIDE_HEADERS)]
-    assert not inside, f"headers of the inside: {inside}"
-    assert outcome.headers.get("server") == gateway.settings.project
+    prefixes = (*_INSIDE_HEADERS, *(_EDGE_HEADERS if inside.server else ()))
+    headers = [name for name in outcome.headers if name.startswith(prefixes)]
+    assert not headers, f"headers of the inside: {headers}"
+    assert not inside.server or outcome.headers.get("server") == inside.server

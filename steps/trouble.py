@@ -41,7 +41,7 @@ _LAST_EVENT = 8
 
 _WHOLE = ("an answer", "a chat completion", "embeddings")
 _STREAMED = ("a streamed answer", "a streamed chat completion")
-_MANY = ("an answer", "a chat completion", *_STREAMED)
+_MANY = _WHOLE + _STREAMED
 _AT_ONCE = 20
 
 #: What is asked for at once, by the name that the features use.

@@ -5,6 +5,7 @@ The process that started a part holds a `Part`; other processes (the scenarios' 
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -47,9 +48,21 @@ class ProcessReference(BaseModel):
 
     def read_memory_bytes(self) -> int:
         """The memory that the part's processes hold just now."""
-        listing = subprocess.run(["ps", "-A", "-o", "pgid=,rss="], capture_output=True, check=True, text=True)
+        return 1024 * sum(self._ask_ps("rss"))
+
+    def read_peak_memory_bytes(self) -> int:
+        """The most that each of the part's processes has held so far, in all; just now, where no kernel tells."""
+        statuses = (Path(f"/proc/{pid}/status") for pid in self._ask_ps("pid"))
+        peaks = _add_peaks("".join(path.read_text("utf-8") for path in statuses if path.exists()))
+        return max(peaks, self.read_memory_bytes())
+
+    def _ask_ps(self, column: str) -> list[int]:
+        """A number of each of the part's processes."""
+        listing = subprocess.run(
+            ["ps", "-A", "-o", f"pgid=,{column}="], capture_output=True, check=True, text=True
+        )
         processes = (line.split() for line in listing.stdout.splitlines())
-        return 1024 * sum(int(kibibytes) for group, kibibytes in processes if group == str(self.pid))
+        return [int(number) for group, number in processes if group == str(self.pid)]
 
     def find_address(self) -> tuple[str, int]:
         """Where other parts reach it."""
@@ -79,6 +92,13 @@ class ContainerReference(BaseModel):
         # Control groups of version 1 call it rss.
         return int(memory["anon"] if "anon" in memory else memory["rss"])
 
+    def read_peak_memory_bytes(self) -> int:
+        """The most that each of the part's processes has held so far, in all."""
+        with self.connect() as container:
+            # What the engine tells of a peak has the kernel's files in it, or is not there at all.
+            answer: Any = container.exec_run(["/bin/sh", "-c", "cat /proc/[0-9]*/status"])
+        return max(_add_peaks(answer.output.decode(errors="replace")), self.read_memory_bytes())
+
     def find_address(self) -> tuple[str, int]:
         """Where parts in other networks reach this edge, whose network is LiteLLM's."""
         with self.connect() as edge:
@@ -98,6 +118,11 @@ class ContainerReference(BaseModel):
             yield client.containers.get(self.container_id)
         finally:
             client.close()
+
+
+def _add_peaks(statuses: str) -> int:
+    """The peaks in what the kernel says of processes, in bytes."""
+    return 1024 * sum(int(kibibytes) for kibibytes in re.findall(r"(?m)^VmHWM:\s*(\d+) kB$", statuses))
 
 
 PartReference = Annotated[ProcessReference | ContainerReference, Field(discriminator="kind")]

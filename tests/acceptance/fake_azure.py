@@ -36,7 +36,8 @@ _SECONDS = 60
 class FakeAzure:
     """What it answers, and what it was asked.
 
-    `refusals`: a status and an error by host. `leaky`: Log Analytics has a line with each word that it is asked for.
+    `refusals`: a status and an error by host. `leaky`: Log Analytics has a line with each word that it is asked for;
+    if it is `late`, from the second time on.
     """
 
     url: str
@@ -46,7 +47,9 @@ class FakeAzure:
     refusals: dict[str, tuple[int, str]] = field(default_factory=dict)
     read_logs: Callable[[], list[str]] = list
     leaky: bool = False
+    late: bool = False
     asked: list[str] = field(default_factory=list)
+    words: set[str] = field(default_factory=set)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -80,7 +83,9 @@ class FakeAzure:
 
     def _answer_logs(self, query: str) -> tuple[int, Any]:
         words = re.findall(r'contains "([^"]+)"', query)
-        lines = [*self.read_logs(), *(f"somebody printed {word}" for word in words if self.leaky)]
+        leaked = [word for word in words if self.leaky and (word in self.words or not self.late)]
+        self.words.update(words)
+        lines = [*self.read_logs(), *(f"somebody printed {word}" for word in leaked)]
         rows = [[line] for line in lines if any(word.lower() in line.lower() for word in words)]
         columns = [{"name": "Line", "type": "string"}]
         return 200, {"tables": [{"name": "PrimaryResult", "columns": columns, "rows": rows}]}

@@ -161,3 +161,17 @@ def test_what_stands_in_the_central_log_and_should_not_is_noticed(deployed: Depl
     )
     assert done.returncode == 1, done.stderr
     assert [one.verdict for one in deployed.result.scenarios] == ["failed", "failed"], done.stdout
+
+
+def test_what_comes_into_the_central_log_after_all_else_is_noticed(deployed: Deployed) -> None:
+    deployed.azure.leaky = deployed.azure.late = True
+    done = deployed.accept(
+        f"--base-url=https://{GATEWAY}",
+        f"--workspace={WORKSPACE}",
+        "--profile=full",
+        "-k",
+        "test_what_was_said_cannot_be_found",
+        **deployed.azure.environment,
+    )
+    assert done.returncode == 1, done.stderr
+    assert [one.verdict for one in deployed.result.scenarios] == ["failed"], done.stdout
