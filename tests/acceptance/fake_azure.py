@@ -37,7 +37,7 @@ class FakeAzure:
     """What it answers, and what it was asked.
 
     `refusals`: a status and an error by host. `leaky`: Log Analytics has a line with each word that it is asked for;
-    if it is `late`, from the second time on.
+    if it is `late`, only when it was asked for the word before, and then for something else.
     """
 
     url: str
@@ -49,7 +49,7 @@ class FakeAzure:
     leaky: bool = False
     late: bool = False
     asked: list[str] = field(default_factory=list)
-    words: set[str] = field(default_factory=set)
+    questions: list[list[str]] = field(default_factory=list)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -83,12 +83,15 @@ class FakeAzure:
 
     def _answer_logs(self, query: str) -> tuple[int, Any]:
         words = re.findall(r'contains "([^"]+)"', query)
-        leaked = [word for word in words if self.leaky and (word in self.words or not self.late)]
-        self.words.update(words)
+        leaked = [word for word in words if self.leaky and (self._has_come(word) or not self.late)]
+        self.questions.append(words)
         lines = [*self.read_logs(), *(f"somebody printed {word}" for word in leaked)]
         rows = [[line] for line in lines if any(word.lower() in line.lower() for word in words)]
         columns = [{"name": "Line", "type": "string"}]
         return 200, {"tables": [{"name": "PrimaryResult", "columns": columns, "rows": rows}]}
+
+    def _has_come(self, word: str) -> bool:
+        return any(word in question for question in self.questions) and word not in self.questions[-1]
 
 
 @contextmanager
