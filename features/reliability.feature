@@ -144,10 +144,10 @@ Feature: Reliability
     Scenario: Both parts are stopped in the middle of a stream
       Given an Azure that this scenario may stop
       And in front of it a gateway with little patience
-      When both its parts are told to stop in the middle of a streamed answer, which takes 3 seconds more
+      When both its parts are told to stop in the middle of a streamed answer, which takes 2 seconds more
       Then the assistant gets its whole answer
       And nobody else was let in meanwhile
-      And the edge has ended 3 seconds after it was told, or soon after that
+      And the edge has ended 2 seconds after it was told, or soon after that
 
     @local
     Scenario: The edge is stopped in the middle of a streamed chat completion

@@ -24,7 +24,7 @@ from steps.gateway import PATIENCE_SECONDS, Edges, Gateway, LocalControl, OwnSta
 from steps.trouble import Asked, ask_for_everything, assert_told
 
 #: How long the spare gateway waits for Azure; its edge waits ten seconds longer.
-_LITTLE_PATIENCE = {"responses_seconds": 3, "embeddings_seconds": 3, "stream_idle_seconds": 3}
+_LITTLE_PATIENCE = {"responses_seconds": 4, "embeddings_seconds": 4, "stream_idle_seconds": 4}
 
 _FIRST_PIECE_EVENTS = 5
 
