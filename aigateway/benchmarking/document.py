@@ -31,7 +31,7 @@ than what either has. The edge's rate limits were lifted, for they would be what
 request had a part in is not there.
 
 What came of it: LiteLLM's loggers have the level at which it would drop their messages, so that an answer that is an
-error costs it a quarter less; the variant **dropped-late** has them as they were. No other variant below gained more
+error costs it a third less; the variant **dropped-late** has them as they were. No other variant below gained more
 than its rounds differ by, so that none was taken; a second worker costs two and a half times the memory and three
 times the time to start, and brings nothing with one vCPU.
 """

@@ -81,7 +81,8 @@ def test_nothing_is_given_for_a_gateway_that_nobody_tried(machine: Machine) -> N
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
         "error: build/accept/dev-deployed/evidence.json: is not there, so nothing says that dev's deployed gateway "
-        "conforms; run: aigateway accept dev --target deployed\n"
+        "conforms; run: aigateway accept dev --target deployed; or, where GitHub Actions deployed it, take what that "
+        "run tried: gh run download RUN --name evidence-dev --dir build/accept/dev-deployed\n"
     )
 
 
