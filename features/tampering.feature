@@ -83,11 +83,11 @@ Feature: Tampering
       And Azure received 1 request
 
       Examples:
-        | beside                                  |
-        | another api-version in the query        |
-        | another model in the query              |
-        | a time-out of a microsecond in a header |
-        | another key for LiteLLM in a header     |
+        | beside                                        |
+        | another api-version in the query              |
+        | another model in the query                    |
+        | a time-out of a tenth of a second in a header |
+        | another key for LiteLLM in a header           |
 
   Rule: What clients may send is let through
 

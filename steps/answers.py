@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-import httpx
 import openai
 import pytest
 from pytest_bdd import parsers, then
 
+from aigateway.acceptance.recording import Response
 from aigateway.launching.stack import HEALTH_PATH
 from aigateway.simulator.embeddings import embed
 from steps.answer_streams import StreamFailedError
@@ -48,14 +48,7 @@ def attempt(ask: Callable[[], str]) -> Outcome:
     try:
         text = ask()
     except openai.APIStatusError as refusal:
-        answer = refusal.response
-        return Outcome(
-            refusal.status_code,
-            time.monotonic() - started,
-            text=answer.text,
-            headers={name.lower(): value for name, value in answer.headers.items()},
-            body=_read_body(answer.text),
-        )
+        return describe(refusal.response, time.monotonic() - started)
     except openai.APIConnectionError:
         raise
     except (StreamFailedError, openai.APIError) as error:
@@ -63,8 +56,8 @@ def attempt(ask: Callable[[], str]) -> Outcome:
     return Outcome(200, time.monotonic() - started, text=text)
 
 
-def describe(answer: httpx.Response, seconds: float = 0.0) -> Outcome:
-    """The outcome of a request that was sent without OpenAI's client."""
+def describe(answer: Response, seconds: float = 0.0) -> Outcome:
+    """The outcome of a request that came to an answer or a refusal."""
     headers = {name.lower(): value for name, value in answer.headers.items()}
     return Outcome(
         answer.status_code, seconds, text=answer.text, headers=headers, body=_read_body(answer.text)

@@ -25,7 +25,7 @@ from aigateway.waiting import wait_until
 from steps.access_log import AccessLog, Line, read_access_log
 from steps.answers import Outcome
 from steps.gateway import PATIENCE_SECONDS, Edges, Gateway, LocalControl, connect_http
-from steps.wire import connect, exchange, find_host, write_request
+from steps.wire import connect, exchange, find_host, leave_unanswered, write_request
 
 _LOG_SECONDS = 10.0
 _EVERY = 1000
@@ -147,13 +147,9 @@ class Visitor:
         """Ask, and leave when Azure has begun to work on it."""
         body = {"model": self.gateway.settings.azure.responses.model, "input": self.marker}
         headers = {"host": find_host(self.gateway), **self._headers("")}
-        with connect(self.gateway) as connection:
-            content = json.dumps(body).encode()
-            connection.sendall(write_request("POST", "/v1/responses", headers.items(), content))
-            begun = wait_until(
-                lambda: bool(self.control.azure.requests(marker=self.marker)), seconds=PATIENCE_SECONDS
-            )
-            assert begun, "the request did not reach Azure"
+        content = json.dumps(body).encode()
+        request = write_request("POST", "/v1/responses", headers.items(), content)
+        leave_unanswered(self.gateway, self.control, self.marker, request)
         return Sent(0, client=self.client.name)
 
     def upgrade(self) -> Sent:

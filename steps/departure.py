@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -15,9 +14,9 @@ from aigateway.simulator.faults import CutStream, SilentStream, SlowFirstByte
 from aigateway.waiting import wait_until
 from steps.answers import OPERATIONS, attempt
 from steps.azure import ARRIVAL_SECONDS
-from steps.gateway import PATIENCE_SECONDS, Gateway, LocalControl
+from steps.gateway import Gateway, LocalControl
 from steps.load import mark_flood
-from steps.wire import connect, find_host, write_request
+from steps.wire import connect, find_host, leave_unanswered, write_request
 
 # Azure would be busy for so long with a request whose client leaves.
 _LONG_SECONDS = 30.0
@@ -39,18 +38,14 @@ _PATHS: Mapping[str, str] = {
 }
 
 
-@contextmanager
-def _asking(gateway: Gateway, operation: str, marker: str) -> Iterator[socket.socket]:
-    """A client that has asked, and leaves when the context ends, whatever has arrived by then."""
+def _write_request(gateway: Gateway, operation: str, marker: str) -> bytes:
     body = json.dumps(_write_body(gateway, operation, marker)).encode()
     headers = {
         "Host": find_host(gateway),
         "Authorization": f"Bearer {gateway.key}",
         "Content-Type": "application/json",
     }
-    with connect(gateway) as connection:
-        connection.sendall(write_request("POST", _PATHS[operation], headers.items(), body))
-        yield connection
+    return write_request("POST", _PATHS[operation], headers.items(), body)
 
 
 def _write_body(gateway: Gateway, operation: str, marker: str) -> dict[str, Any]:
@@ -75,11 +70,7 @@ def _read_first_piece(connection: socket.socket) -> None:
 @when(parsers.parse("an assistant asks for {operation} and leaves before its first byte"))
 def _(gateway: Gateway, control: LocalControl, marker: str, operation: str) -> None:
     control.azure.inject(SlowFirstByte(_LONG_SECONDS), marker=marker)
-    with _asking(gateway, operation, marker):
-        reached = wait_until(
-            lambda: bool(control.azure.requests(marker=marker)), seconds=PATIENCE_SECONDS, every=0.02
-        )
-        assert reached, "the request did not reach Azure"
+    leave_unanswered(gateway, control, marker, _write_request(gateway, operation, marker))
 
 
 @when(parsers.parse("an assistant asks for {operation} and leaves after its first piece"))
@@ -89,7 +80,8 @@ def _(gateway: Gateway, control: LocalControl, marker: str, operation: str) -> N
 
 def _leave_after_piece(gateway: Gateway, control: LocalControl, marker: str, operation: str) -> None:
     control.azure.inject(SilentStream(_EVENTS_BEFORE_PAUSE, _LONG_SECONDS), marker=marker)
-    with _asking(gateway, operation, marker) as connection:
+    with connect(gateway) as connection:
+        connection.sendall(_write_request(gateway, operation, marker))
         _read_first_piece(connection)
 
 

@@ -192,7 +192,7 @@ def _is_refused(outcome: Outcome) -> bool:
 _BESIDE: Mapping[str, tuple[str, str, Mapping[str, str]]] = {
     "another api-version in the query": ("an answer", "?api-version=preview", {}),
     "another model in the query": ("a chat completion", "?model=azure/another", {}),
-    "a time-out of a microsecond in a header": ("embeddings", "", {"x-litellm-timeout": "0.000001"}),
+    "a time-out of a tenth of a second in a header": ("embeddings", "", {"x-litellm-timeout": "0.1"}),
     "another key for LiteLLM in a header": ("an answer", "", {"x-litellm-api-key": _OTHER_KEY}),
 }
 

@@ -14,8 +14,9 @@ import httpx
 
 from aigateway.acceptance.metering import METER, MOST_TOKENS, Charge
 from aigateway.acceptance.recording import RECORDER, WireExchange
+from aigateway.waiting import wait_until
 from steps.answers import Outcome, describe
-from steps.gateway import PATIENCE_SECONDS, Gateway
+from steps.gateway import PATIENCE_SECONDS, Gateway, LocalControl
 from steps.tunnel import open_connection
 
 _PIECE_BYTES = 64 * 1024
@@ -74,6 +75,16 @@ def request(gateway: Gateway, method: str, target: str, headers: Headers = (), b
     own = () if named else (("Host", find_host(gateway)),)
     with connect(gateway) as connection:
         return ask(connection, write_request(method, target, (*own, *headers), body))
+
+
+def leave_unanswered(gateway: Gateway, control: LocalControl, marker: str, request: bytes) -> None:
+    """Send a request that carries `marker`, and leave when Azure has begun to work on it."""
+    with connect(gateway) as connection:
+        connection.sendall(request)
+        begun = wait_until(
+            lambda: bool(control.azure.requests(marker=marker)), seconds=PATIENCE_SECONDS, every=0.02
+        )
+        assert begun, "the request did not reach Azure"
 
 
 def _send_all(connection: socket.socket, pieces: Iterable[bytes], record: WireExchange) -> bytes:

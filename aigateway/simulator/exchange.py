@@ -80,13 +80,14 @@ class Recorder:
             await self._app(scope, receive, send)
             return
         query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
-        entry = self._state.ledger.open(scope["method"], scope["path"], query, scope["headers"])
+        method, path = scope["method"], scope["path"]
+        entry = self._state.ledger.open(operation_of(method, path), method, path, query, scope["headers"])
         text = await _read_body(receive)
         if text is None:
             entry.disconnected = True
             self._state.ledger.close(entry)
             return
-        self._state.ledger.begin(entry, operation_of(scope["method"], scope["path"]), text)
+        self._state.ledger.begin(entry, text)
         scope["exchange"] = exchange = Exchange(entry, receive)
         try:
             await self._app(scope, receive, _Answer(self._state, exchange, send))

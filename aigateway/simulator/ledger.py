@@ -51,7 +51,13 @@ class Entry:
     """A record while it is being written. `trail` holds the raw bodies that markers are looked for in."""
 
     def __init__(
-        self, number: int, method: str, path: str, query: dict[str, str], headers: list[tuple[bytes, bytes]]
+        self,
+        number: int,
+        operation: Operation,
+        method: str,
+        path: str,
+        query: dict[str, str],
+        headers: list[tuple[bytes, bytes]],
     ) -> None:
         self.number = number
         self.arrived = time.monotonic()
@@ -61,7 +67,7 @@ class Entry:
         self.query = query
         self.raw_headers = headers
         self.key_ok = False
-        self.operation: Operation = "other"
+        self.operation = operation
         self.status: int | None = None
         self.finished = False
         self.disconnected = False
@@ -125,21 +131,25 @@ class Ledger:
         self.dropped = 0
 
     def open(
-        self, method: str, path: str, query: dict[str, str], headers: list[tuple[bytes, bytes]]
+        self,
+        operation: Operation,
+        method: str,
+        path: str,
+        query: dict[str, str],
+        headers: list[tuple[bytes, bytes]],
     ) -> Entry:
         """Start the record of a request whose body is still to come."""
         self._count += 1
-        entry = Entry(self._count, method, path, query, headers)
+        entry = Entry(self._count, operation, method, path, query, headers)
         self._entries.append(entry)
         return entry
 
-    def begin(self, entry: Entry, operation: Operation, text: str) -> None:
-        """Note what the request is for and its body."""
-        entry.operation = operation
+    def begin(self, entry: Entry, text: str) -> None:
+        """Note the request's body."""
         entry.trail = (text,)
         self._bytes += len(text)
-        self._open[operation] += 1
-        self._peak[operation] = max(self._peak[operation], self._open[operation])
+        self._open[entry.operation] += 1
+        self._peak[entry.operation] = max(self._peak[entry.operation], self._open[entry.operation])
         while len(self._entries) > _KEPT_RECORDS or (
             self._bytes > _KEPT_BODY_BYTES and len(self._entries) > 1
         ):

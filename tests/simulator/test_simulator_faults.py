@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -56,6 +58,22 @@ def settled(control: SimulatorControl, marker: str) -> RecordedRequest:
     """The one request of a marker, when it is over."""
     until(lambda: control.requests(marker=marker)[-1].duration is not None)
     return control.requests(marker=marker)[-1]
+
+
+def test_a_request_is_for_something_before_its_body_is_there(
+    simulator: SimulatorProcess, control: SimulatorControl, marker: str
+) -> None:
+    address = urlsplit(simulator.url)
+    head = f"POST {RESPONSES}&note={marker} HTTP/1.1\r\nHost: azure\r\nContent-Length: 9\r\n\r\n"
+
+    def find() -> list[RecordedRequest]:
+        return [one for one in control.requests() if one.query.get("note") == marker]
+
+    with socket.create_connection((address.hostname, address.port)) as connection:
+        connection.sendall(head.encode() + b"half")
+        until(lambda: bool(find()))
+        (request,) = find()
+    assert (request.body, request.operation) == ("", "responses")
 
 
 @pytest.mark.parametrize(
