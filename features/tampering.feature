@@ -76,7 +76,7 @@ Feature: Tampering
 
     @local
     Scenario Outline: <beside>
-      Given Azure will once take a second
+      Given Azure will take a second for the next request
       When a client sends a request with <beside>
       Then the request is served
       And Azure received the configured api-version, deployment and key

@@ -9,7 +9,7 @@ import pytest
 from pytest_bdd import given, parsers, then
 
 from aigateway.acceptance.target import Target
-from aigateway.simulator.faults import FailedStream, Failing, Fault, Filtered, SilentStream, Throttled
+from aigateway.simulator.faults import FailedStream, Failing, Fault, Filtered, SilentStream, SlowFirstByte, Throttled
 from aigateway.simulator.ledger import RecordedRequest
 from steps.answers import ask_for_answer, attempt
 from steps.gateway import Gateway, LocalControl
@@ -60,6 +60,11 @@ def _(control: LocalControl, marker: str, failure: str) -> None:
 @given(parsers.parse("Azure will pause for {seconds:d} seconds in the middle of the next stream"))
 def _(control: LocalControl, marker: str, seconds: int) -> None:
     control.azure.inject(SilentStream(after_events=_MIDDLE_EVENTS, seconds=seconds), marker=marker)
+
+
+@given("Azure will take a second for the next request")
+def _(control: LocalControl, marker: str) -> None:
+    control.azure.inject(SlowFirstByte(seconds=1), marker=marker)
 
 
 @given("Azure's content filter will refuse the next request")
