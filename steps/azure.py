@@ -9,7 +9,15 @@ import pytest
 from pytest_bdd import given, parsers, then
 
 from aigateway.acceptance.target import Target
-from aigateway.simulator.faults import FailedStream, Failing, Fault, Filtered, SilentStream, SlowFirstByte, Throttled
+from aigateway.simulator.faults import (
+    FailedStream,
+    Failing,
+    Fault,
+    Filtered,
+    SilentStream,
+    SlowFirstByte,
+    Throttled,
+)
 from aigateway.simulator.ledger import RecordedRequest
 from steps.answers import ask_for_answer, attempt
 from steps.gateway import Gateway, LocalControl

@@ -18,6 +18,8 @@ import pytest
 from pytest_bdd import given
 from rich.console import Console
 
+from aigateway.acceptance.metering import METER
+from aigateway.acceptance.pacing import open_pace
 from aigateway.acceptance.recording import RecordedControl
 from aigateway.acceptance.target import Target
 from aigateway.acceptance.watching import ASYNC_HOOKS, HOOKS
@@ -33,10 +35,10 @@ from aigateway.simulator.server import Addresses
 
 _EDGE_READY_SECONDS = 20.0
 
-# Places for edges that a process may use at once: a scenario's own, one that lasts, one of several replicas, and one
-# with room for many requests.
-_SLOTS_EACH = 4
-LASTING_SLOT, REPLICA_SLOT, ROOMY_SLOT = 1, 2, 3
+# Places for edges that a process may use at once: a scenario's own, one that lasts, one of several replicas, one with
+# room for many requests, and the one that all its scenarios share.
+_SLOTS_EACH = 5
+LASTING_SLOT, REPLICA_SLOT, ROOMY_SLOT, _SHARED_SLOT = 1, 2, 3, 4
 
 AnyLimit = TypeVar("AnyLimit", bound=RateLimit)
 
@@ -143,21 +145,48 @@ def marker() -> str:
     return f"marker{secrets.token_hex(6)}"
 
 
-@pytest.fixture
-def gateway(target: Target) -> Gateway:
-    """The gateway of the run, which all scenarios share."""
-    edge = target.stack.edge if target.stack else None
-    keys = target.stack.keys if target.stack else None
-    return Gateway(target.base_url, target.settings, target.key, edge, keys=keys)
+@pytest.fixture(scope="session")
+def worker(worker_id: str) -> int:
+    """Which of the run's processes this one is."""
+    return int(worker_id.removeprefix("gw")) if worker_id != "master" else 0
 
 
 @pytest.fixture(scope="session")
-def control(target: Target, worker_id: str) -> LocalControl:
+def shared_gateway(target: Target, worker: int) -> Iterator[Gateway]:
+    """The gateway of the run as this process sees it.
+
+    On this machine that is the run's own edge for the first process, and one just like it for each other: together
+    they would use up what one client may send.
+    """
+    stack = target.stack
+    if stack is None:
+        yield Gateway(target.base_url, target.settings, target.key)
+        return
+    with ExitStack() as undo:
+        gateway = Gateway(target.base_url, target.settings, target.key, stack.edge, keys=stack.keys)
+        if worker:
+            gateway = Edges(_control(stack, worker).move(_SHARED_SLOT), undo).start(target.settings)
+        METER.keep_pace(undo.enter_context(open_pace(target.settings, fresh=True)), gateway.base_url)
+        undo.callback(METER.keep_pace, None)
+        yield gateway
+
+
+@pytest.fixture
+def gateway(shared_gateway: Gateway) -> Gateway:
+    """The gateway of a scenario that starts none of its own."""
+    return shared_gateway
+
+
+@pytest.fixture(scope="session")
+def control(target: Target, worker: int) -> LocalControl:
     """Control of this machine's stack; only scenarios that are not tagged @deployed may ask for it."""
     if target.stack is None:
         raise LookupError("this scenario controls Azure, which only a local run can do; tag it @local alone")
-    worker = int(worker_id.removeprefix("gw")) if worker_id != "master" else 0
-    return LocalControl(target.stack, slot=1 + worker * _SLOTS_EACH)
+    return _control(target.stack, worker)
+
+
+def _control(stack: StackReference, worker: int) -> LocalControl:
+    return LocalControl(stack, slot=1 + worker * _SLOTS_EACH)
 
 
 @pytest.fixture

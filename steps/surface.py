@@ -85,7 +85,9 @@ def _try_each(
     head = (("Host", find_host(gateway)), ("Content-Length", "0"), *headers.items())
     with connect(gateway) as connection:
         for route in routes:
-            yield Tried(route, ask(connection, write_request(route.method, _fill(route, word), head)))
+            yield Tried(
+                route, ask(gateway, connection, write_request(route.method, _fill(route, word), head))
+            )
 
 
 @then(parsers.parse("the edge itself refuses every one with status {status:d}"))

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import httptools
 import httpx
 
-from aigateway.acceptance.metering import METER, MOST_TOKENS, Charge
+from aigateway.acceptance.metering import METER, MOST_TOKENS, Charge, find_address
 from aigateway.acceptance.recording import RECORDER, WireExchange
 from aigateway.waiting import wait_until
 from steps.answers import Outcome, describe
@@ -40,8 +40,8 @@ def exchange(gateway: Gateway, pieces: Iterable[bytes]) -> tuple[Outcome, ...]:
     """Send `pieces` over one connection, as long as nothing is answered, and read until the gateway closes it."""
     answers = _Answers()
     record = RECORDER.begin_wire()
-    # How much will be sent is not known before.
-    charge = METER.reserve(MOST_TOKENS)
+    # What will be sent is not known before.
+    charge = METER.reserve(find_address(gateway.base_url), "", MOST_TOKENS)
     with connect(gateway) as connection:
         piece = _send_all(connection, pieces, record) or _receive(connection)
         while piece:
@@ -74,7 +74,7 @@ def request(gateway: Gateway, method: str, target: str, headers: Headers = (), b
     named = any(name.lower() == "host" for name, _ in headers)
     own = () if named else (("Host", find_host(gateway)),)
     with connect(gateway) as connection:
-        return ask(connection, write_request(method, target, (*own, *headers), body))
+        return ask(gateway, connection, write_request(method, target, (*own, *headers), body))
 
 
 def leave_unanswered(gateway: Gateway, control: LocalControl, marker: str, request: bytes) -> None:
@@ -114,11 +114,13 @@ def _listen(connection: socket.socket) -> bytes:
         connection.settimeout(PATIENCE_SECONDS)
 
 
-def ask(connection: socket.socket, request: bytes) -> Outcome:
-    """Send one request over a connection that stays open, and read its answer."""
+def ask(gateway: Gateway, connection: socket.socket, request: bytes) -> Outcome:
+    """Send one request over a connection to the gateway that stays open, and read its answer."""
     answers = _Answers(to_head=request.startswith(b"HEAD "))
     record = RECORDER.begin_wire()
-    charge = METER.charge("", request) if request.startswith(b"POST ") else METER.reserve(0)
+    method, target, _ = request.decode("latin-1").split(" ", 2)
+    address = find_address(gateway.base_url)
+    charge = METER.charge(address, target, request) if method == "POST" else METER.reserve(address, target, 0)
     _send_all(connection, [request], record)
     while not answers.complete:
         piece = _receive(connection)

@@ -23,7 +23,7 @@ import httpx2
 import pytest
 
 from aigateway.acceptance.budget import Budget, BudgetSpentError
-from aigateway.acceptance.pacing import Pace
+from aigateway.acceptance.pacing import Pace, find_endpoint
 
 #: What gpt-5.3-codex takes and gives at most; a smaller model, less.
 MOST_INPUT_TOKENS = 272_000
@@ -48,6 +48,11 @@ def estimate_most(path: str, body: bytes, said_before: int) -> int:
     if "embeddings" in path:
         return tokens
     return min(tokens, MOST_INPUT_TOKENS) + _find_output_limit(body)
+
+
+def find_address(base_url: str) -> bytes:
+    """The host and port that a gateway's requests go to, in the form in which a meter is told of it."""
+    return httpx.URL(base_url).netloc
 
 
 def _find_output_limit(body: bytes) -> int:
@@ -90,14 +95,19 @@ class Meter:
     def __init__(self) -> None:
         self._budget: Budget | None = None
         self._pace: Pace | None = None
+        self._paced: bytes | None = None
         self._lock = threading.Lock()
         self._open: set[Charge] = set()
         self._spent = 0
 
-    def use(self, budget: Budget | None, pace: Pace | None = None) -> None:
-        """Keep within `budget` and to `pace` from now on, where there is one."""
+    def use(self, budget: Budget | None) -> None:
+        """Keep within `budget` from now on, where there is one."""
         self._budget = budget
+
+    def keep_pace(self, pace: Pace | None, base_url: str = "") -> None:
+        """Send no faster than `pace`, where there is one; where a gateway is named, to that one alone."""
         self._pace = pace
+        self._paced = find_address(base_url) if base_url else None
 
     def begin(self) -> None:
         """A scenario begins."""
@@ -111,13 +121,14 @@ class Meter:
             charge.settle()
         return self._spent
 
-    def charge(self, path: str, body: bytes) -> Charge:
+    def charge(self, address: bytes, path: str, body: bytes) -> Charge:
         """To be called before a request is sent; skips the scenario when the budget does not cover it."""
-        return self.reserve(estimate_most(path, body, self._spent) if self._budget else 0)
+        most = estimate_most(path, body, self._spent) if self._budget else 0
+        return self.reserve(address, path, most)
 
-    def reserve(self, most: int) -> Charge:
+    def reserve(self, address: bytes, path: str, most: int) -> Charge:
         """The same, where it is known how much the request can cost."""
-        self._keep_pace()
+        self._keep_pace(address, path)
         if self._budget:
             try:
                 self._budget.reserve(most)
@@ -128,9 +139,10 @@ class Meter:
             self._open.add(charge)
         return charge
 
-    def _keep_pace(self) -> None:
-        if self._pace:
-            self._pace.wait_for_turn()
+    def _keep_pace(self, address: bytes, path: str) -> None:
+        endpoint = find_endpoint(path)
+        if self._pace and endpoint and self._paced in (None, address):
+            self._pace.wait_for_turn(endpoint)
 
     def settle(self, charge: Charge, spent: int) -> None:
         """Called by the charge."""
@@ -163,10 +175,10 @@ class Meter:
         if request.method == "POST":
             request.extensions = {
                 **request.extensions,
-                _CHARGE: self.charge(request.url.path, request.read()),
+                _CHARGE: self.charge(request.url.netloc, request.url.path, request.read()),
             }
         else:
-            self._keep_pace()
+            self._keep_pace(request.url.netloc, request.url.path)
 
 
 #: One for each process: it runs a scenario at a time.

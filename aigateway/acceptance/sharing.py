@@ -41,12 +41,13 @@ class Shared:
 
 @contextmanager
 def share(deployment: Deployment | None, tokens: int | None) -> Iterator[Shared]:
-    """What the processes of a run share while it lasts; a local gateway's pace is no matter, scenarios exceed it."""
+    """What the processes of a run share while it lasts; on this machine each has an edge, and a pace, of its own."""
     with ExitStack() as undo:
         budget = undo.enter_context(open_budget(tokens))
         pace = None
         if deployment:
-            pace = undo.enter_context(open_pace(load_environment(deployment.root, deployment.environment)))
+            settings = load_environment(deployment.root, deployment.environment)
+            pace = undo.enter_context(open_pace(settings))
         yield Shared(deployment, budget, pace)
 
 

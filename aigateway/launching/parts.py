@@ -23,9 +23,9 @@ LauncherName = Literal["process", "container"]
 
 _LAST_LINES = 15
 
-#: So many edges can stand in front of one LiteLLM at once: the gateway's own in slot 0, four of
+#: So many edges can stand in front of one LiteLLM at once: the gateway's own in slot 0, five of
 #: each of the three processes that run scenarios, and a broken one of `aigateway prove`.
-EDGE_SLOTS = 14
+EDGE_SLOTS = 17
 
 
 class ProcessReference(BaseModel):
