@@ -4,7 +4,7 @@ Feature: Central logs
   up what became of a request, by the id that its client got.
 
   Background:
-    Given an answer and a vector, whose lines in the log have come to Log Analytics
+    Given all that clients say, in good requests and in mistaken ones, and their lines in Log Analytics
 
   @deployed @slow @costs-tokens
   Scenario: A request can be found by its id
@@ -13,4 +13,4 @@ Feature: Central logs
   @deployed @slow @costs-tokens @NFR2
   Scenario: What was said cannot be found
     When the line of a later request has come there too
-    Then neither what was asked nor what was indexed stands there
+    Then nothing of what they said stands there

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-import httpx
 import pytest
 from pytest_bdd import given, then, when
 
@@ -13,7 +12,10 @@ from aigateway.acceptance.target import Target
 from aigateway.deployed.logs import find_log_lines
 from aigateway.waiting import wait_until
 from steps.access_log import parse_line
-from steps.gateway import Gateway, connect_http
+from steps.answers import Outcome
+from steps.gateway import Gateway
+from steps.messages import Message, send
+from steps.secrecy import write_everything, write_mistake
 
 # It mostly takes two to five minutes.
 _INGESTION_SECONDS = 600.0
@@ -23,28 +25,34 @@ _HOURS = 1.0
 
 @dataclass(frozen=True)
 class Found:
-    """The lines with one of the requests' ids, or with what stood in the requests."""
+    """The lines with one of the requests' ids, or with the word that stood in each of the requests."""
 
     request_ids: frozenset[str]
     lines: tuple[str, ...]
 
 
-@given("an answer and a vector, whose lines in the log have come to Log Analytics", target_fixture="found")
+# LiteLLM would have something to say of them.
+_MISTAKES = ("half of its JSON", "metadata that is a text", "the name of no model")
+
+
+@given(
+    "all that clients say, in good requests and in mistaken ones, and their lines in Log Analytics",
+    target_fixture="found",
+)
 def _(gateway: Gateway, target: Target, marker: str) -> Found:
     if not target.workspace:
         pytest.skip("no Log Analytics workspace is known; give --workspace ID")
-    azure = gateway.settings.azure
-    request_ids = {
-        _send(gateway, "responses", azure.responses.model, f"Reply with exactly: {marker}"),
-        _send(gateway, "embeddings", azure.embeddings.model, f"def {marker}(): pass"),
-    }
-    return _wait_for(target, request_ids, marker)
+    good = [send(gateway, message) for message in write_everything(gateway, marker)]
+    mistaken = [send(gateway, write_mistake(gateway, marker, mistake)) for mistake in _MISTAKES]
+    assert [outcome.status for outcome in good] == [200] * len(good)
+    assert all(400 <= outcome.status < 500 for outcome in mistaken), [one.status for one in mistaken]
+    return _wait_for(target, {_read_id(outcome) for outcome in (*good, *mistaken)}, marker)
 
 
 @when("the line of a later request has come there too", target_fixture="found")
 def _(gateway: Gateway, target: Target, marker: str, found: Found) -> Found:
     # LiteLLM's lines may come after the edge's, but not so long after.
-    later = _read_id(connect_http().get(f"{gateway.base_url}/v1/models", headers=_authorize(gateway)))
+    later = _read_id(send(gateway, Message("/v1/models", method="GET")))
     _wait_for(target, {later})
     return _wait_for(target, found.request_ids, marker)
 
@@ -62,26 +70,9 @@ def _wait_for(target: Target, request_ids: Collection[str], *words: str) -> Foun
     return Found(frozenset(request_ids), tuple(lines))
 
 
-def _send(gateway: Gateway, endpoint: str, model: str, text: str) -> str:
-    """Send a request, and return its id."""
-    return _read_id(
-        connect_http().post(
-            f"{gateway.base_url}/v1/{endpoint}",
-            json={"model": model, "input": text},
-            headers=_authorize(gateway),
-        )
-    )
-
-
-def _authorize(gateway: Gateway) -> dict[str, str]:
-    return {"Authorization": f"Bearer {gateway.key}"}
-
-
-def _read_id(answer: httpx.Response) -> str:
-    """The id of a request that was served."""
-    headers = answer.raise_for_status().headers
-    assert "x-request-id" in headers, "the answer has no request id"
-    return str(headers["x-request-id"])
+def _read_id(outcome: Outcome) -> str:
+    assert "x-request-id" in outcome.headers, f"an answer with status {outcome.status} has no request id"
+    return outcome.headers["x-request-id"]
 
 
 @then("each request has left one line there, in JSON")
@@ -90,6 +81,6 @@ def _(found: Found) -> None:
     assert sorted(str(parse_line(line).request_id) for line in lines) == sorted(found.request_ids)
 
 
-@then("neither what was asked nor what was indexed stands there")
+@then("nothing of what they said stands there")
 def _(found: Found, marker: str) -> None:
     assert [line for line in found.lines if marker in line] == []

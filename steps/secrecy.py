@@ -69,7 +69,7 @@ class Sent:
     edge_log: str = field(default="", repr=False)
 
 
-def _write_everything(gateway: Gateway, word: str) -> tuple[Message, ...]:
+def write_everything(gateway: Gateway, word: str) -> tuple[Message, ...]:
     """A prompt, source code and the output of a tool, in every way in which clients send them."""
     tool = [
         {"role": "user", "content": "What is in the file?"},
@@ -87,7 +87,7 @@ def _write_everything(gateway: Gateway, word: str) -> tuple[Message, ...]:
     )
 
 
-def _write_mistake(gateway: Gateway, word: str, mistake: str) -> Message:
+def write_mistake(gateway: Gateway, word: str, mistake: str) -> Message:
     """A request of a client that does something wrong, by the name that the features use."""
     good = write_request(gateway, "an answer", word)
     return {
@@ -116,7 +116,7 @@ def _send_everything(gateway: Gateway, control: LocalControl, word: str, deed: s
     fault = _DEEDS[deed]
     if fault:
         control.azure.inject(fault, marker=word)
-    messages = _write_everything(gateway, word)
+    messages = write_everything(gateway, word)
     pool = ThreadPoolExecutor(len(messages))
     answers = [pool.submit(send, gateway, message) for message in messages]
 
@@ -232,7 +232,7 @@ def _(gateway: Gateway, control: LocalControl, marker: str) -> Sent:
 
 @when(parsers.re(r"a client wrongly sends (?P<mistake>(?!\d+ requests).+)"), target_fixture="sent")
 def _(gateway: Gateway, marker: str, mistake: str, litellm_printed: int) -> Sent:  # noqa: ARG001 - measured now
-    return Sent(marker, (send(gateway, _write_mistake(gateway, marker, mistake)),))
+    return Sent(marker, (send(gateway, write_mistake(gateway, marker, mistake)),))
 
 
 @when(parsers.re(r"a client wrongly sends (?P<count>\d+) requests at once"), target_fixture="sent")
@@ -245,7 +245,7 @@ def _(gateway: Gateway, marker: str, count: str) -> Sent:
 @when("a client leaves in the middle of its stream", target_fixture="sent")
 def _(gateway: Gateway, control: LocalControl, marker: str) -> Sent:
     control.azure.inject(SilentStream(after_events=6, seconds=_DONE_SECONDS), marker=marker)
-    _, message, *_ = _write_everything(gateway, marker)
+    _, message, *_ = write_everything(gateway, marker)
     with connect_http().stream(
         message.method,
         f"{gateway.base_url}{message.path}",
