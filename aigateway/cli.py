@@ -293,7 +293,9 @@ def rehearse_indexing(
     *,
     quota: Annotated[
         str,
-        typer.Option(metavar="TPM[/RPM]", help="of Azure's deployment, such as 350k/2100; default: no limit"),
+        typer.Option(
+            metavar="TPM[/RPM]", help="of Azure's deployment, such as 350k/2100; default: the settings'"
+        ),
     ] = "",
     within: Annotated[
         float, typer.Option(metavar="MINUTES", min=0.1, help="say what it takes to be done in so long")
@@ -309,7 +311,7 @@ def rehearse_indexing(
     launcher: Launcher = "auto",
 ) -> None:
     """Index a folder as Roo Code does, through the gateway to a simulated Azure: how long, or would it abort?"""
-    from aigateway.rehearsing.quota import read_quota
+    from aigateway.rehearsing.quota import choose_quota
     from aigateway.rehearsing.run import Order, count_only, rehearse, save
     from aigateway.rehearsing.summary import describe_rehearsal, describe_verdict
     from aigateway.rendering.renderer import render_environment
@@ -317,7 +319,7 @@ def rehearse_indexing(
     root = find_root(Path.cwd())
     rendering = render_environment(root, environment)
     rendering.require_current()
-    limit = read_quota(quota) if quota else None
+    limit = choose_quota(quota, rendering.settings)
     order = Order(root, environment, folder, limit, client, within, at_most, launcher)
     try:
         found = count_only(order, rendering.settings, errors) if count else rehearse(order, rendering, errors)

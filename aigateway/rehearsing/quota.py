@@ -1,4 +1,4 @@
-"""`--quota`: what a deployment of Azure's lets through, as a person writes it."""
+"""What the deployment of Azure's lets through: by the settings, or by `--quota`, as a person writes it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,21 @@ import re
 
 from aigateway.errors import AigatewayError
 from aigateway.rehearsing.results import AzureQuota
-
-# learn.microsoft.com/azure/ai-services/openai/how-to/quota: 6 requests with each 1000 tokens, for most models.
-_TOKENS_FOR_A_REQUEST = 1000 / 6
+from aigateway.settings.model import Settings, reckon_requests
 
 _FACTORS = {"": 1, "k": 1000, "m": 1_000_000}
 _QUOTA = re.compile(r"(\d{1,9})([km]?)(?:/(\d{1,9})([km]?))?", re.IGNORECASE | re.ASCII)
+
+
+def choose_quota(text: str, settings: Settings) -> AzureQuota | None:
+    """What `--quota` says, else what the settings say of the deployment; none where nobody says anything.
+
+    Raises AigatewayError as `read_quota` does.
+    """
+    if text:
+        return read_quota(text)
+    declared = settings.azure.embeddings.quota
+    return AzureQuota(**declared.model_dump()) if declared else None
 
 
 def read_quota(text: str) -> AzureQuota:
@@ -21,11 +30,7 @@ def read_quota(text: str) -> AzureQuota:
     """
     match = _QUOTA.fullmatch(text.strip())
     tokens = int(match[1]) * _FACTORS[match[2].lower()] if match else 0
-    requests = (
-        int(match[3]) * _FACTORS[match[4].lower()]
-        if match and match[3]
-        else int(tokens / _TOKENS_FOR_A_REQUEST)
-    )
+    requests = int(match[3]) * _FACTORS[match[4].lower()] if match and match[3] else reckon_requests(tokens)
     if tokens < 1 or requests < 1:
         raise AigatewayError(
             f"--quota {text}: is no quota; write tokens a minute, or tokens/requests, as Azure shows them for the "

@@ -25,7 +25,10 @@ def describe_rehearsal(rehearsal: Rehearsal) -> Iterator[str]:
         if usual > tokens:
             yield f"  less than one request of Roo's needs, which has about {usual:,} tokens: none can come through"
     else:
-        yield "quota of the simulated Azure: none; --quota TPM/RPM sets that of your deployment"
+        yield (
+            "quota of the simulated Azure: none; --quota TPM/RPM, or azure.embeddings.quota in the settings, sets that "
+            "of your deployment"
+        )
     if rehearsal.measured:
         yield from _describe_measured(rehearsal.measured)
     if rehearsal.forecast:

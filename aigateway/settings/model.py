@@ -123,6 +123,33 @@ class ResponsesDeployment(Group):
         return self.input_tokens + self.output_tokens
 
 
+# learn.microsoft.com/azure/ai-services/openai/how-to/quota: for most models.
+_REQUESTS_FOR_1000_TOKENS = 6
+
+
+def reckon_requests(tokens_per_minute: int) -> int:
+    """The requests a minute that Azure gives with so many tokens a minute."""
+    return tokens_per_minute * _REQUESTS_FOR_1000_TOKENS // 1000
+
+
+class Quota(Group):
+    """What Azure lets a deployment do, as the portal shows it for the deployment."""
+
+    tokens_per_minute: int = Field(
+        ge=1000,
+        le=1_000_000_000,
+        description="tokens that Azure lets through in a minute; `aigateway rehearse` goes by it, the gateway does not",
+        json_schema_extra={"unit": "tokens / min"},
+    )
+    requests_per_minute: int = Field(
+        default_factory=lambda fields: reckon_requests(fields["tokens_per_minute"]),
+        gt=0,
+        le=10_000_000,
+        description="requests that Azure lets through in a minute",
+        json_schema_extra={"unit": "requests / min", "default": "6 for each 1000 tokens"},
+    )
+
+
 class EmbeddingsDeployment(Group):
     """The Azure deployment behind /v1/embeddings."""
 
@@ -147,6 +174,10 @@ class EmbeddingsDeployment(Group):
         json_schema_extra={"unit": "numbers", "default": "the model's own, 3072 for text-embedding-3-large"},
     )
     api_version: EmbeddingsApiVersion = Field(default="2024-10-21", description="Azure's api-version")
+    quota: Quota | None = Field(
+        default=None,
+        description="what Azure lets through; `aigateway rehearse` goes by it, the gateway does not",
+    )
 
     @property
     def full_dimensions(self) -> int:

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from aigateway.errors import AigatewayError
 from aigateway.rehearsing.forecast import find_floor, predict, reckon_need
-from aigateway.rehearsing.quota import read_quota
+from aigateway.rehearsing.quota import choose_quota, read_quota
 from aigateway.rehearsing.results import AzureQuota, Count, EdgeLimit
 from aigateway.rehearsing.roo import Batch
+from aigateway.settings.model import Settings
 
 
 def make_count(batches: int) -> Count:
@@ -150,6 +151,25 @@ def test_what_is_needed_to_be_done_in_time() -> None:
 )
 def test_a_quota(text: str, tokens: int, requests: int) -> None:
     assert read_quota(text) == AzureQuota(tokens_per_minute=tokens, requests_per_minute=requests)
+
+
+@pytest.mark.parametrize(
+    ("declared", "option", "quota"),
+    [
+        (None, "", None),
+        (None, "350k", (350_000, 2100)),
+        ({"tokens_per_minute": 120_000}, "", (120_000, 720)),
+        ({"tokens_per_minute": 120_000, "requests_per_minute": 100}, "", (120_000, 100)),
+        ({"tokens_per_minute": 120_000}, "350k", (350_000, 2100)),
+    ],
+)
+def test_the_option_comes_before_the_settings(
+    declared: dict[str, int] | None, option: str, quota: tuple[int, int] | None
+) -> None:
+    azure = {"embeddings": {"quota": declared}} if declared else {}
+    settings = Settings.model_validate({"environment": "dev", "clients": [{"name": "roo"}], "azure": azure})
+    chosen = choose_quota(option, settings)
+    assert (chosen and (chosen.tokens_per_minute, chosen.requests_per_minute)) == quota
 
 
 @pytest.mark.parametrize(
