@@ -80,7 +80,7 @@ Feature: Tampering
       When a client sends a request with <beside>
       Then the request is served
       And Azure received the configured api-version, deployment and key
-      And Azure received 1 request
+      And Azure received 1 request, for which it took a second
 
       Examples:
         | beside                                        |

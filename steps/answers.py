@@ -20,7 +20,7 @@ from steps.gateway import Gateway, connect_http
 
 Event = TypeVar("Event")
 
-#: What a busy machine may take longer than a free one.
+#: What a busy machine may take longer than a free one; a request's wait for its turn is part of it.
 BUSY_SECONDS = 9.0
 
 

@@ -70,9 +70,12 @@ def _(control: LocalControl, marker: str, seconds: int) -> None:
     control.azure.inject(SilentStream(after_events=_MIDDLE_EVENTS, seconds=seconds), marker=marker)
 
 
+_SECOND = SlowFirstByte(seconds=1)
+
+
 @given("Azure will take a second for the next request")
 def _(control: LocalControl, marker: str) -> None:
-    control.azure.inject(SlowFirstByte(seconds=1), marker=marker)
+    control.azure.inject(_SECOND, marker=marker)
 
 
 @given("Azure's content filter will refuse the next request")
@@ -102,6 +105,11 @@ def received(control: LocalControl, marker: str) -> list[RecordedRequest]:
 @then(parsers.re(r"Azure received (?P<count>\d+) requests?"), converters={"count": int})
 def _(received: list[RecordedRequest], count: int) -> None:
     assert len(received) == count, [(request.path, request.status) for request in received]
+
+
+@then("Azure received 1 request, for which it took a second")
+def _(received: list[RecordedRequest]) -> None:
+    assert [request.fault for request in received] == [_SECOND.kind]
 
 
 @then("Azure received one request more than the gateway tries")

@@ -38,7 +38,8 @@ def _(received: list[RecordedRequest], gateway: Gateway) -> None:
 @then(parsers.parse("{part} has never held more memory than its container has"))
 def _(gateway: Gateway, control: LocalControl, part: str) -> None:
     scale = gateway.settings.scale
-    stack = control.stack
-    reference, size = {"LiteLLM": (stack.litellm, scale.litellm), "Envoy": (stack.edge, scale.envoy)}[part]
+    assert gateway.edge
+    parts = {"LiteLLM": (control.stack.litellm, scale.litellm), "Envoy": (gateway.edge, scale.envoy)}
+    reference, size = parts[part]
     held = reference.read_peak_memory_bytes() / 1024**3
     assert held <= size.memory_gib, f"{part} held {held:.2f} GiB of {size.memory_gib:g}"

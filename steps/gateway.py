@@ -19,15 +19,15 @@ from pytest_bdd import given
 from rich.console import Console
 
 from aigateway.acceptance.metering import METER
-from aigateway.acceptance.pacing import open_pace
 from aigateway.acceptance.recording import RecordedControl
 from aigateway.acceptance.target import Target
 from aigateway.acceptance.watching import ASYNC_HOOKS, HOOKS
+from aigateway.errors import LaunchError
 from aigateway.launching.choice import choose_launcher
 from aigateway.launching.commands import command_envoy
 from aigateway.launching.edits import Edit
 from aigateway.launching.keys import GatewayKeys
-from aigateway.launching.parts import EdgePart, PartReference
+from aigateway.launching.parts import PROCESSES, SLOTS_EACH, EdgePart, PartReference, quote_log
 from aigateway.launching.stack import Stack, StackReference, require_ready, run_stack
 from aigateway.rendering.renderer import ENVOY, Rendering, render_settings
 from aigateway.settings.model import RateLimit, Settings
@@ -35,9 +35,8 @@ from aigateway.simulator.server import Addresses
 
 _EDGE_READY_SECONDS = 20.0
 
-# Places for edges that a process may use at once: a scenario's own, one that lasts, one of several replicas, one with
-# room for many requests, and the one that all its scenarios share.
-_SLOTS_EACH = 5
+# A process's places for edges, beside a scenario's own: for one that lasts, for one of several replicas, for one with
+# room for many requests, and for the one that all its scenarios share.
 LASTING_SLOT, REPLICA_SLOT, ROOMY_SLOT, _SHARED_SLOT = 1, 2, 3, 4
 
 AnyLimit = TypeVar("AnyLimit", bound=RateLimit)
@@ -152,28 +151,35 @@ def worker(worker_id: str) -> int:
 
 
 @pytest.fixture(scope="session")
-def shared_gateway(target: Target, worker: int) -> Iterator[Gateway]:
-    """The gateway of the run as this process sees it.
+def own_edges(target: Target, worker: int) -> Iterator[Edges | None]:
+    """Where the edge is started that all scenarios of this process share; none where it is one that is there already.
 
-    On this machine that is the run's own edge for the first process, and one just like it for each other: together
-    they would use up what one client may send.
+    That is the run's own edge for the first process. Together they would use up what one client may send.
     """
-    stack = target.stack
-    if stack is None:
-        yield Gateway(target.base_url, target.settings, target.key)
+    if target.stack is None or worker == 0:
+        yield None
         return
     with ExitStack() as undo:
-        gateway = Gateway(target.base_url, target.settings, target.key, stack.edge, keys=stack.keys)
-        if worker:
-            gateway = Edges(_control(stack, worker).move(_SHARED_SLOT), undo).start(target.settings)
-        METER.keep_pace(undo.enter_context(open_pace(target.settings, fresh=True)), gateway.base_url)
-        undo.callback(METER.keep_pace, None)
-        yield gateway
+        yield Edges(_control(target.stack, worker).move(_SHARED_SLOT), undo)
+
+
+@pytest.fixture(scope="session")
+def shared_gateway(target: Target, own_edges: Edges | None) -> Gateway:
+    """The gateway of the run as this process sees it."""
+    if own_edges:
+        gateway = own_edges.start(target.settings)
+    else:
+        edge, keys = (target.stack.edge, target.stack.keys) if target.stack else (None, None)
+        gateway = Gateway(target.base_url, target.settings, target.key, edge, keys=keys)
+    METER.aim(gateway.base_url)
+    return gateway
 
 
 @pytest.fixture
-def gateway(shared_gateway: Gateway) -> Gateway:
+def gateway(shared_gateway: Gateway, own_edges: Edges | None) -> Gateway:
     """The gateway of a scenario that starts none of its own."""
+    if own_edges:
+        own_edges.require_running()
     return shared_gateway
 
 
@@ -186,7 +192,12 @@ def control(target: Target, worker: int) -> LocalControl:
 
 
 def _control(stack: StackReference, worker: int) -> LocalControl:
-    return LocalControl(stack, slot=1 + worker * _SLOTS_EACH)
+    if worker >= PROCESSES:
+        raise LaunchError(
+            f"only {PROCESSES} processes can run scenarios at a time, and this is another: pytest was told to start "
+            "more, or one has crashed"
+        )
+    return LocalControl(stack, slot=1 + worker * SLOTS_EACH)
 
 
 @pytest.fixture
@@ -241,6 +252,13 @@ class Edges:
         self._edge = edge
         require_ready((edge,), edge.base_url, _EDGE_READY_SECONDS)
         return Gateway(edge.base_url, settings, keys.of(settings.clients[0]), edge.reference, keys=keys)
+
+    def require_running(self) -> None:
+        """Raise LaunchError when the last edge has ended."""
+        if self._edge and not self._edge.is_running():
+            raise LaunchError(
+                f"the envoy that this process's scenarios share died; its last lines:\n{quote_log(self._edge)}"
+            )
 
     def stop(self) -> None:
         """Stop this scenario's last edge, as the platform does: it is told to, and has time to."""

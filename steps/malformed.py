@@ -67,7 +67,7 @@ def post(gateway: Gateway, path: str, content: bytes, form: str | None = _JSON) 
 
 @pytest.fixture(scope="session")
 def roomy_gateway(target: Target, control: LocalControl) -> Iterator[Gateway]:
-    """A gateway of these scenarios' own, which would use up what a client may send to the one that all share."""
+    """A gateway of these scenarios' own: at the one that all share they would wait for what one client may send."""
     with ExitStack() as undo:
         yield Edges(control.move(ROOMY_SLOT), undo).start(limit(target.settings, write_ample_limit(_PLACES)))
 

@@ -77,13 +77,12 @@ class SecondReplica:
 
 
 @pytest.fixture(scope="session")
-def second_replica(target: Target, control: LocalControl) -> Iterator[SecondReplica]:
+def second_replica(target: Target, control: LocalControl, shared_gateway: Gateway) -> Iterator[SecondReplica]:
     """The same one for all of a process: it starts slowly."""
     run = control.stack
     marker = f"replica{secrets.token_hex(6)}"
-    older = Gateway(run.base_url, target.settings, target.key)
     with ExitStack() as undo:
-        earlier = _give_answer(older, marker)
+        earlier = _give_answer(shared_gateway, marker)
         began = time.monotonic()
         own = Stacks(run, undo).start(
             target.settings, simulator=Addresses(run.simulator_url, run.simulator_control_url)

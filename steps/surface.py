@@ -70,12 +70,7 @@ def _fill(route: AppRoute, word: str) -> str:
 
 
 def _is_served(settings: Settings, route: AppRoute, word: str) -> bool:
-    path = _fill(route, word)
-    return any(
-        route.method in served.methods
-        and (path == served.path or bool(served.pattern and re.fullmatch(served.pattern, path)))
-        for served in derive_edge(settings).routes
-    )
+    return any(served.matches(route.method, _fill(route, word)) for served in derive_edge(settings).routes)
 
 
 def _try_each(

@@ -31,6 +31,12 @@ def write_request(method: str, target: str, headers: Headers = (), body: bytes =
     return f"{method} {target} HTTP/1.1\r\n{lines}\r\n".encode() + body
 
 
+def charge_request(gateway: Gateway, request: bytes) -> Charge:
+    """To be called before a request is sent over a connection of one's own."""
+    method, target, _ = request.decode("latin-1").split(" ", 2)
+    return METER.charge(find_address(gateway.base_url), method, target.partition("?")[0], request)
+
+
 def find_host(gateway: Gateway) -> str:
     """What a client puts into its Host header."""
     return urlsplit(gateway.base_url).netloc
@@ -40,8 +46,8 @@ def exchange(gateway: Gateway, pieces: Iterable[bytes]) -> tuple[Outcome, ...]:
     """Send `pieces` over one connection, as long as nothing is answered, and read until the gateway closes it."""
     answers = _Answers()
     record = RECORDER.begin_wire()
-    # What will be sent is not known before.
-    charge = METER.reserve(find_address(gateway.base_url), "", MOST_TOKENS)
+    # What will be sent is not known before; hardly any of it is a request that counts against a rate limit.
+    charge = METER.reserve(MOST_TOKENS)
     with connect(gateway) as connection:
         piece = _send_all(connection, pieces, record) or _receive(connection)
         while piece:
@@ -79,6 +85,7 @@ def request(gateway: Gateway, method: str, target: str, headers: Headers = (), b
 
 def leave_unanswered(gateway: Gateway, control: LocalControl, marker: str, request: bytes) -> None:
     """Send a request that carries `marker`, and leave when Azure has begun to work on it."""
+    charge_request(gateway, request)
     with connect(gateway) as connection:
         connection.sendall(request)
         begun = wait_until(
@@ -118,9 +125,7 @@ def ask(gateway: Gateway, connection: socket.socket, request: bytes) -> Outcome:
     """Send one request over a connection to the gateway that stays open, and read its answer."""
     answers = _Answers(to_head=request.startswith(b"HEAD "))
     record = RECORDER.begin_wire()
-    method, target, _ = request.decode("latin-1").split(" ", 2)
-    address = find_address(gateway.base_url)
-    charge = METER.charge(address, target, request) if method == "POST" else METER.reserve(address, target, 0)
+    charge = charge_request(gateway, request)
     _send_all(connection, [request], record)
     while not answers.complete:
         piece = _receive(connection)

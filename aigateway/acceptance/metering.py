@@ -23,7 +23,7 @@ import httpx2
 import pytest
 
 from aigateway.acceptance.budget import Budget, BudgetSpentError
-from aigateway.acceptance.pacing import Pace, find_endpoint
+from aigateway.acceptance.pacing import Pace
 
 #: What gpt-5.3-codex takes and gives at most; a smaller model, less.
 MOST_INPUT_TOKENS = 272_000
@@ -50,9 +50,9 @@ def estimate_most(path: str, body: bytes, said_before: int) -> int:
     return min(tokens, MOST_INPUT_TOKENS) + _find_output_limit(body)
 
 
-def find_address(base_url: str) -> bytes:
-    """The host and port that a gateway's requests go to, in the form in which a meter is told of it."""
-    return httpx.URL(base_url).netloc
+def find_address(base_url: str) -> str:
+    """A gateway's host and port, in the form in which a meter is told of them."""
+    return httpx.URL(base_url).netloc.decode()
 
 
 def _find_output_limit(body: bytes) -> int:
@@ -95,19 +95,19 @@ class Meter:
     def __init__(self) -> None:
         self._budget: Budget | None = None
         self._pace: Pace | None = None
-        self._paced: bytes | None = None
+        self._paced = ""
         self._lock = threading.Lock()
         self._open: set[Charge] = set()
         self._spent = 0
 
-    def use(self, budget: Budget | None) -> None:
-        """Keep within `budget` from now on, where there is one."""
+    def use(self, budget: Budget | None, pace: Pace | None = None) -> None:
+        """Keep within `budget` from now on, and to `pace` where it is aimed; each where there is one."""
         self._budget = budget
-
-    def keep_pace(self, pace: Pace | None, base_url: str = "") -> None:
-        """Send no faster than `pace`, where there is one; where a gateway is named, to that one alone."""
         self._pace = pace
-        self._paced = find_address(base_url) if base_url else None
+
+    def aim(self, base_url: str) -> None:
+        """Have requests to this gateway wait for their turn, and to no other: a flood is no flood if it waits."""
+        self._paced = find_address(base_url)
 
     def begin(self) -> None:
         """A scenario begins."""
@@ -121,14 +121,17 @@ class Meter:
             charge.settle()
         return self._spent
 
-    def charge(self, address: bytes, path: str, body: bytes) -> Charge:
-        """To be called before a request is sent; skips the scenario when the budget does not cover it."""
-        most = estimate_most(path, body, self._spent) if self._budget else 0
-        return self.reserve(address, path, most)
+    def charge(self, address: str, method: str, path: str, body: bytes) -> Charge:
+        """To be called before a request is sent to the gateway with this host and port.
 
-    def reserve(self, address: bytes, path: str, most: int) -> Charge:
-        """The same, where it is known how much the request can cost."""
-        self._keep_pace(address, path)
+        Skips the scenario when the budget does not cover it.
+        """
+        self._keep_pace(address, method, path)
+        costs = self._budget and method == "POST"
+        return self.reserve(estimate_most(path, body, self._spent) if costs else 0)
+
+    def reserve(self, most: int) -> Charge:
+        """The same, where it is not known what will be sent, but how much it can cost."""
         if self._budget:
             try:
                 self._budget.reserve(most)
@@ -139,10 +142,9 @@ class Meter:
             self._open.add(charge)
         return charge
 
-    def _keep_pace(self, address: bytes, path: str) -> None:
-        endpoint = find_endpoint(path)
-        if self._pace and endpoint and self._paced in (None, address):
-            self._pace.wait_for_turn(endpoint)
+    def _keep_pace(self, address: str, method: str, path: str) -> None:
+        if self._pace and address == self._paced:
+            self._pace.wait_for_turn(address, method, path)
 
     def settle(self, charge: Charge, spent: int) -> None:
         """Called by the charge."""
@@ -172,13 +174,13 @@ class Meter:
         return {"request": [note_request], "response": [watch]}
 
     def _note_request(self, request: Request) -> None:
-        if request.method == "POST":
-            request.extensions = {
-                **request.extensions,
-                _CHARGE: self.charge(request.url.netloc, request.url.path, request.read()),
-            }
-        else:
-            self._keep_pace(request.url.netloc, request.url.path)
+        address, method, path = request.url.netloc.decode(), request.method, request.url.path
+        if method != "POST":
+            # Costs nothing, though its answer may say what an earlier one has cost.
+            self._keep_pace(address, method, path)
+            return
+        charge = self.charge(address, method, path, request.read())
+        request.extensions = {**request.extensions, _CHARGE: charge}
 
 
 #: One for each process: it runs a scenario at a time.

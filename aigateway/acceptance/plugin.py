@@ -71,8 +71,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if option.collectonly:
         return
     shared = find_shared(config)
-    METER.use(shared.budget)
-    METER.keep_pace(shared.pace)
+    METER.use(shared.budget, shared.pace)
     if option.target == "deployed":
         config.pluginmanager.register(Retrying())
     if _needs_stack(config):

@@ -42,14 +42,11 @@ from aigateway.deployed.deployment import Deployment, find_deployment
 from aigateway.errors import AigatewayError
 from aigateway.files import make_temporary_folder, write_atomically
 from aigateway.launching.choice import LauncherChoice
-from aigateway.launching.parts import LauncherName
+from aigateway.launching.parts import PROCESSES, LauncherName
+from aigateway.settings.loading import load_environment
 
 RESULT_FILE = "result.json"
 JUNIT_FILE = "junit.xml"
-
-#: Scenarios mostly wait; more workers cost memory and their start, and LiteLLM is what two cores are busy with. They
-#: share one client's rate limit, too, which four met in one of twenty runs.
-WORKERS = 3
 
 _MARKS: dict[Verdict, str] = {
     "passed": "[green]✓[/]",
@@ -117,7 +114,7 @@ class Order:
             f"--base-url={self.base_url}",
             f"--workspace={self.workspace}",
             *([] if self.token_budget is None else [f"--token-budget={self.token_budget}"]),
-            f"--numprocesses={WORKERS}",
+            f"--numprocesses={PROCESSES}",
             # A worker takes the next scenario when it is free; the long ones stand in different files.
             "--dist=worksteal",
             f"--junitxml={self.folder / JUNIT_FILE}",
@@ -227,9 +224,10 @@ def accept(order: Order, console: Console, report: Callable[[Findings], None]) -
     deployment = _find_deployment(order)
     if order.selection:
         _require_choice(order)
+    settings = load_environment(order.root, order.environment)
     _clear(order.folder)
     try:
-        with make_temporary_folder("accept") as folder, share(deployment, tokens) as shared:
+        with make_temporary_folder("accept") as folder, share(settings, deployment, tokens) as shared:
             # pytest makes the scenarios' folders there: by itself it keeps those of the last three runs.
             arguments = [*order.arguments, f"--basetemp={folder / 'scenarios'}"]
             code = call_pytest(arguments, (observer, shared))

@@ -14,6 +14,7 @@ from aigateway.acceptance.pacing import Pace, open_pace
 from aigateway.deployed.deployment import Deployment, find_deployment
 from aigateway.errors import AigatewayError
 from aigateway.settings.loading import find_root, load_environment
+from aigateway.settings.model import Settings
 
 _INPUT = "aigateway_shared"
 
@@ -23,7 +24,7 @@ class Shared:
 
     NAME = "aigateway-shared"
 
-    def __init__(self, deployment: Deployment | None, budget: Budget | None, pace: Pace | None) -> None:
+    def __init__(self, deployment: Deployment | None, budget: Budget | None, pace: Pace) -> None:
         self.__name__ = self.NAME  # by which pytest registers it
         self.deployment = deployment
         self.budget = budget
@@ -35,19 +36,14 @@ class Shared:
         node.workerinput[_INPUT] = (
             self.deployment.model_dump_json() if self.deployment else "",
             str(self.budget.path) if self.budget else "",
-            self.pace.model_dump_json() if self.pace else "",
+            self.pace.model_dump_json(),
         )
 
 
 @contextmanager
-def share(deployment: Deployment | None, tokens: int | None) -> Iterator[Shared]:
-    """What the processes of a run share while it lasts; on this machine each has an edge, and a pace, of its own."""
-    with ExitStack() as undo:
-        budget = undo.enter_context(open_budget(tokens))
-        pace = None
-        if deployment:
-            settings = load_environment(deployment.root, deployment.environment)
-            pace = undo.enter_context(open_pace(settings))
+def share(settings: Settings, deployment: Deployment | None, tokens: int | None) -> Iterator[Shared]:
+    """What the processes of a run with these settings share while it lasts."""
+    with open_budget(tokens) as budget, open_pace(settings, fresh=deployment is None) as pace:
         yield Shared(deployment, budget, pace)
 
 
@@ -68,7 +64,7 @@ def _receive(deployment: str, budget: str, pace: str) -> Shared:
     return Shared(
         Deployment.model_validate_json(deployment) if deployment else None,
         Budget(Path(budget)) if budget else None,
-        Pace.model_validate_json(pace) if pace else None,
+        Pace.model_validate_json(pace),
     )
 
 
@@ -79,9 +75,9 @@ def _make(config: pytest.Config) -> Shared:
     found = None
     try:
         tokens = choose_budget(option.target, option.token_budget)
+        root = find_root(config.invocation_params.dir)
         if option.target == "deployed":
-            root = find_root(config.invocation_params.dir)
             found = find_deployment(root, option.environment, option.base_url, option.workspace)
-        return undo.enter_context(share(found, tokens))
+        return undo.enter_context(share(load_environment(root, option.environment), found, tokens))
     except AigatewayError as error:
         raise pytest.UsageError(str(error)) from error

@@ -23,9 +23,13 @@ LauncherName = Literal["process", "container"]
 
 _LAST_LINES = 15
 
-#: So many edges can stand in front of one LiteLLM at once: the gateway's own in slot 0, five of
-#: each of the three processes that run scenarios, and a broken one of `aigateway prove`.
-EDGE_SLOTS = 17
+#: So many processes run scenarios side by side, and each may have so many edges at once. Scenarios mostly wait; more
+#: processes cost memory and their start, and LiteLLM is what two cores are busy with.
+PROCESSES, SLOTS_EACH = 3, 5
+
+#: So many edges can stand in front of one LiteLLM at once: the gateway's own in slot 0, those of the processes that run
+#: scenarios, and a broken one of `aigateway prove`.
+EDGE_SLOTS = 1 + PROCESSES * SLOTS_EACH + 1
 
 
 class ProcessReference(BaseModel):

@@ -13,10 +13,12 @@ _QUOTA = re.compile(r"(\d{1,9})([km]?)(?:/(\d{1,9})([km]?))?", re.IGNORECASE | r
 
 
 def choose_quota(text: str, settings: Settings) -> AzureQuota | None:
-    """What `--quota` says, else what the settings say of the deployment; none where nobody says anything.
+    """What `--quota` says, which may be "none", else what the settings say of the deployment.
 
     Raises AigatewayError as `read_quota` does.
     """
+    if text == "none":
+        return None
     if text:
         return read_quota(text)
     declared = settings.azure.embeddings.quota
@@ -34,6 +36,6 @@ def read_quota(text: str) -> AzureQuota:
     if tokens < 1 or requests < 1:
         raise AigatewayError(
             f"--quota {text}: is no quota; write tokens a minute, or tokens/requests, as Azure shows them for the "
-            "deployment: --quota 350k or --quota 350000/2100"
+            "deployment: --quota 350k or --quota 350000/2100; or none"
         )
     return AzureQuota(tokens_per_minute=tokens, requests_per_minute=requests)

@@ -6,6 +6,7 @@ A template only writes down; every number that has to be worked out is worked ou
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -44,6 +45,11 @@ class Route:
     pattern: str = ""
     rewrite: str = ""
     limited: bool = True
+
+    def matches(self, method: str, path: str) -> bool:
+        """Whether it serves a request; `path` is without a query."""
+        served = bool(re.fullmatch(self.pattern, path)) if self.pattern else path == self.path
+        return served and method in self.methods
 
     @property
     def front_door_path(self) -> str:

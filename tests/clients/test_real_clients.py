@@ -14,15 +14,19 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from pointing import ROOT, leave_evidence, point_at
 
 from aigateway.clients import Client
 from aigateway.clients.kit import make_kit
+from aigateway.doctor.clients import CLIENTS, Api, ClientName
 from aigateway.doctor.traps import ROO_MODELS
 from aigateway.waiting import wait_until
 
@@ -45,6 +49,7 @@ class Desk:
     files: Path
     base_url: str
     key: str
+    access_log: Path
 
     @property
     def environment(self) -> dict[str, str]:
@@ -77,6 +82,11 @@ class Desk:
             timeout=SECONDS,
             check=False,
         )
+
+    def count_routes(self) -> Counter[str]:
+        """How often each route of the gateway's was asked for, by now."""
+        lines = [json.loads(line) for line in self.access_log.read_text().splitlines() if line[:1] == "{"]
+        return Counter(line["route"] for line in lines if line["route"] != "health")
 
     def install(self, package: str) -> Path:
         """A package of npm's, in the temporary folder; returns where it put programs."""
@@ -140,7 +150,8 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
         )
         assert done.returncode == 0, done.stderr
         (folder / "home").mkdir()
-        yield Desk(folder, files, found[1], found[2])
+        (access_log,) = machine.temporary.glob("aigateway-envoy-*/log")
+        yield Desk(folder, files, found[1], found[2], access_log)
     finally:
         if up.poll() is None:
             up.send_signal(signal.SIGTERM)
@@ -148,6 +159,25 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
         machine.kill(up)  # type: ignore[arg-type]
         # Some gigabyte of packages.
         shutil.rmtree(folder, ignore_errors=True)
+
+
+#: The route of each of the APIs of which the doctor tries one for a client.
+ROUTES: Mapping[Api, str] = {
+    "responses": "responses",
+    "chat completions": "chat-completions",
+    "embeddings": "embeddings",
+}
+
+
+@contextmanager
+def expect_api(desk: Desk, client: ClientName) -> Iterator[None]:
+    """What runs meanwhile asks the gateway by the API that the doctor tries for this client, and by no other."""
+    before = desk.count_routes()
+    yield
+    # Envoy writes its lines out five times a second.
+    assert wait_until(lambda: desk.count_routes() != before, seconds=10), "the gateway was not asked"
+    asked = set(desk.count_routes() - before) - {"models"}
+    assert asked == {ROUTES[CLIENTS[client].api]}
 
 
 def read_events(text: str) -> list[Mapping[str, object]]:
@@ -168,7 +198,8 @@ def test_codex(desk: Desk) -> None:
         texts = [item["text"] for item in items if item.get("type") == "agent_message"]  # type: ignore[attr-defined,index]
         return str(texts[-1])
 
-    assert read_answer(desk.run(codex, "exec", *options, ASKED)) == "it works"
+    with expect_api(desk, "codex"):
+        assert read_answer(desk.run(codex, "exec", *options, ASKED)) == "it works"
     # It keeps the conversation, and sends it back with the reasoning that only Azure can read.
     read_answer(desk.run(codex, "exec", *options, "Please remember the word: zebra"))
     resumed = desk.run(codex, "exec", "resume", "--last", *options, "Which word did I ask you to remember?")
@@ -190,9 +221,10 @@ def test_codex(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("package", "program"), [("opencode-ai@1.18.33", "opencode"), ("@kilocode/cli@7.7.7", "kilo")]
 )
-def test_opencode_and_kilo(desk: Desk, package: str, program: str) -> None:
+def test_opencode_and_kilo(desk: Desk, package: str, program: Literal["opencode", "kilo"]) -> None:
     command = str(desk.install(package) / program)
-    done = desk.run(command, "run", "--format", "json", ASKED)
+    with expect_api(desk, program):
+        done = desk.run(command, "run", "--format", "json", ASKED)
     texts = [event["part"]["text"] for event in read_events(done.stdout) if event["type"] == "text"]  # type: ignore[index]
     assert done.returncode == 0, done.stdout + done.stderr
     # The simulated model echoes the quotation marks that they put around what is asked.
@@ -209,14 +241,16 @@ def test_cline(desk: Desk) -> None:
     script = str(desk.files / "cline" / "cline.sh")
     done = desk.run("sh", script, "--data-dir", data, PATH=path)
     assert done.returncode == 0, done.stdout + done.stderr
-    answered = desk.run("cline", "--data-dir", data, "--json", ASKED, PATH=path)
+    with expect_api(desk, "cline"):
+        answered = desk.run("cline", "--data-dir", data, "--json", ASKED, PATH=path)
     results = [event for event in read_events(answered.stdout) if event.get("type") == "run_result"]
     assert [result["text"] for result in results] == ["it works"], answered.stdout[-2000:]
 
 
 def test_continue(desk: Desk) -> None:
     program = str(desk.install("@continuedev/cli@1.5.47") / "cn")
-    done = desk.run(program, "--config", str(desk.files / "continue" / "config.yaml"), "-p", ASKED)
+    with expect_api(desk, "continue"):
+        done = desk.run(program, "--config", str(desk.files / "continue" / "config.yaml"), "-p", ASKED)
     assert done.stdout.strip() == "it works", done.stdout + done.stderr
 
 

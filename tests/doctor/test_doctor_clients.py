@@ -46,7 +46,8 @@ def test_a_clients_request_is_as_it_was_seen(client: ClientName, recording: str)
     assert {tool["type"] for tool in fields["tools"]} >= kinds - {"function"}
 
 
-#: By what words, in what `aigateway clients` hands out, a client is told which API to speak; Continue's has none.
+#: By what words, in what `aigateway clients` hands out, a client is told which API to speak. Continue's has none: which
+#: one it speaks is seen when it runs (tests/clients/test_real_clients.py).
 _CHOSEN: list[tuple[ClientName, Client, str, Api]] = [
     ("roo", "roo", '"apiProvider": "openai-native"', "responses"),
     ("roo-compatible", "roo-compatible", '"apiProvider": "openai"', "chat completions"),

@@ -161,6 +161,7 @@ def test_a_quota(text: str, tokens: int, requests: int) -> None:
         ({"tokens_per_minute": 120_000}, "", (120_000, 720)),
         ({"tokens_per_minute": 120_000, "requests_per_minute": 100}, "", (120_000, 100)),
         ({"tokens_per_minute": 120_000}, "350k", (350_000, 2100)),
+        ({"tokens_per_minute": 120_000}, "none", None),
     ],
 )
 def test_the_option_comes_before_the_settings(
