@@ -50,7 +50,7 @@ _SCHEMA = {
 _UNUSED = {"tool_choice": "none"}
 
 
-def _declare_tool(name: str, *, strict: bool) -> dict[str, Any]:
+def _declare_tool(name: str, *, strict: bool | None) -> dict[str, Any]:
     return {
         "type": "function",
         "name": name,
@@ -217,7 +217,18 @@ _ALL = (
     _OPENCODE,
     # Kilo is built on it.
     replace(_OPENCODE, name="kilo", where="kilo.json: options.baseURL of the provider", own=(INDEXING,)),
-    Client("continue", "Continue, config.yaml: apiBase of the model", "chat completions", fields=_USAGE),
+    Client(
+        "continue",
+        "Continue, config.yaml: apiBase of the model",
+        # By the model's name: others it asks by chat completions.
+        "responses",
+        fields={
+            "stream": True,
+            "tools": [_declare_tool("Read", strict=None)],
+            "parallel_tool_calls": False,
+            **_UNUSED,
+        },
+    ),
     Client(
         "openai",
         "OpenAI's packages: base_url, or OPENAI_BASE_URL",

@@ -465,7 +465,7 @@ def _(lab: Lab) -> Diagnosis:
 @fault("usage-missing", "client-request")
 def _(lab: Lab) -> Diagnosis:
     gateway = FakeGateway({"POST /v1/chat/completions": lambda *_: stream_chat(usage=False)})
-    return lab.examine(f"{lab.serve(gateway).url}/v1", "continue")
+    return lab.examine(f"{lab.serve(gateway).url}/v1", "cline-compatible")
 
 
 @fault("not-stored", "stored")
