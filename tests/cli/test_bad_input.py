@@ -14,7 +14,9 @@ DEV = Path("infra/env/dev")
 
 
 def take_pictures(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    """All files, but for what Python compiles by itself where it may."""
+    files = (path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 def refuse(machine: Machine, *arguments: str, code: int = 2) -> str:
