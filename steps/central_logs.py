@@ -52,8 +52,9 @@ def _(gateway: Gateway, target: Target, marker: str) -> Found:
 @when("the line of a later request has come there too", target_fixture="found")
 def _(gateway: Gateway, target: Target, marker: str, found: Found) -> Found:
     # LiteLLM's lines may come after the edge's, but not so long after.
-    later = _read_id(send(gateway, Message("/v1/models", method="GET")))
-    _wait_for(target, {later})
+    later = send(gateway, Message("/v1/models", method="GET"))
+    assert later.status == 200, f"status {later.status}: {later.text:.300}"
+    _wait_for(target, {_read_id(later)})
     return _wait_for(target, found.request_ids, marker)
 
 

@@ -16,7 +16,7 @@ from steps.answers import OPERATIONS, attempt
 from steps.azure import ARRIVAL_SECONDS
 from steps.gateway import Gateway, LocalControl
 from steps.load import mark_flood
-from steps.wire import charge_request, connect, find_host, leave_unanswered, write_request
+from steps.wire import asking, find_host, leave_unanswered, write_request
 
 # Azure would be busy for so long with a request whose client leaves.
 _LONG_SECONDS = 30.0
@@ -80,10 +80,7 @@ def _(gateway: Gateway, control: LocalControl, marker: str, operation: str) -> N
 
 def _leave_after_piece(gateway: Gateway, control: LocalControl, marker: str, operation: str) -> None:
     control.azure.inject(SilentStream(_EVENTS_BEFORE_PAUSE, _LONG_SECONDS), marker=marker)
-    request = _write_request(gateway, operation, marker)
-    charge_request(gateway, request)
-    with connect(gateway) as connection:
-        connection.sendall(request)
+    with asking(gateway, _write_request(gateway, operation, marker)) as connection:
         _read_first_piece(connection)
 
 

@@ -70,7 +70,8 @@ def _fill(route: AppRoute, word: str) -> str:
 
 
 def _is_served(settings: Settings, route: AppRoute, word: str) -> bool:
-    return any(served.matches(route.method, _fill(route, word)) for served in derive_edge(settings).routes)
+    path = _fill(route, word)
+    return any(served.matches(route.method, path) for served in derive_edge(settings).routes)
 
 
 def _try_each(

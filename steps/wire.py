@@ -33,7 +33,7 @@ def write_request(method: str, target: str, headers: Headers = (), body: bytes =
 
 def charge_request(gateway: Gateway, request: bytes) -> Charge:
     """To be called before a request is sent over a connection of one's own."""
-    method, target, _ = request.decode("latin-1").split(" ", 2)
+    method, target = (word.decode("latin-1") for word in request.split(b" ", 2)[:2])
     return METER.charge(find_address(gateway.base_url), method, target.partition("?")[0], request)
 
 
@@ -83,11 +83,18 @@ def request(gateway: Gateway, method: str, target: str, headers: Headers = (), b
         return ask(gateway, connection, write_request(method, target, (*own, *headers), body))
 
 
-def leave_unanswered(gateway: Gateway, control: LocalControl, marker: str, request: bytes) -> None:
-    """Send a request that carries `marker`, and leave when Azure has begun to work on it."""
+@contextmanager
+def asking(gateway: Gateway, request: bytes) -> Iterator[socket.socket]:
+    """A client that has asked, and leaves when the context ends, whatever has arrived by then."""
     charge_request(gateway, request)
     with connect(gateway) as connection:
         connection.sendall(request)
+        yield connection
+
+
+def leave_unanswered(gateway: Gateway, control: LocalControl, marker: str, request: bytes) -> None:
+    """Send a request that carries `marker`, and leave when Azure has begun to work on it."""
+    with asking(gateway, request):
         begun = wait_until(
             lambda: bool(control.azure.requests(marker=marker)), seconds=PATIENCE_SECONDS, every=0.02
         )
