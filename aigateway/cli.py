@@ -441,7 +441,7 @@ def accept(
     keyword: Annotated[str, typer.Option("-k", help="words of scenarios' names, or pytest's -k")] = "",
     tags: Annotated[str, typer.Option("-m", help="only scenarios with these tags, as pytest's -m")] = "",
     revision: Annotated[
-        str, typer.Option(help="the deployed one's revision; default: Terraform's output revision")
+        str, typer.Option(help="the deployed one's revision; default: the one that serves, says Azure")
     ] = "",
     plan: Annotated[
         Path | None, typer.Option(metavar="FILE", help="the plan that was applied, for the evidence")

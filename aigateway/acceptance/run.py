@@ -38,6 +38,7 @@ from aigateway.acceptance.results import (
 )
 from aigateway.acceptance.sharing import share
 from aigateway.acceptance.tags import require_tags
+from aigateway.deployed.app import show_app
 from aigateway.deployed.deployment import Deployment, find_deployment
 from aigateway.errors import AigatewayError
 from aigateway.files import make_temporary_folder, write_atomically
@@ -310,12 +311,25 @@ def _redact_file(path: Path, redactor: Redactor) -> None:
 
 def _find_deployment(order: Order) -> Deployment | None:
     if order.target == "deployed":
-        return find_deployment(order.root, order.environment, order.base_url, order.workspace, order.revision)
+        deployment = find_deployment(
+            order.root, order.environment, order.base_url, order.workspace, order.revision
+        )
+        # Behind an address that was given may be any app.
+        return deployment if order.revision or order.base_url else _ask_for_revision(deployment)
     if order.base_url or order.workspace or order.revision:
         raise AigatewayError(
             "--base-url, --workspace and --revision are of a deployed gateway; add --target deployed"
         )
     return None
+
+
+def _ask_for_revision(deployment: Deployment) -> Deployment:
+    """The same, with the revision that has the traffic."""
+    try:
+        app = show_app(load_environment(deployment.root, deployment.environment))
+    except AigatewayError as error:
+        raise AigatewayError(f"--revision is not given, and {error}") from error
+    return deployment.model_copy(update={"revision": app.ready or ""})
 
 
 def _require_choice(order: Order) -> None:

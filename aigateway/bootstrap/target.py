@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aigateway.commands import Command, Shape, ask
+from aigateway.deployed.app import SUBSCRIPTION_VARIABLE
 from aigateway.errors import AigatewayError
 from aigateway.names import PREFIX, Names
 from aigateway.settings.loading import load_environment
 from aigateway.settings.model import Settings
 
-SUBSCRIPTION_VARIABLE = "ARM_SUBSCRIPTION_ID"
 CONTAINER = "tfstate"
 
 _READ = "the role Reader on the subscription"

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from aigateway.commands import Command, ask, run
 from aigateway.delivery.planning import initialise, locate_delivery, show_plan
-from aigateway.deployed.terraform import read_outputs
+from aigateway.deployed.app import App, find_serving, locate_app, name_subscription, show_app
 from aigateway.errors import AigatewayError
 from aigateway.files import write_atomically
 from aigateway.names import Names
@@ -47,13 +47,6 @@ class Before(BaseModel):
     revision: str
 
 
-class _App(BaseModel):
-    """What is read of a Container App: the newest revision, and the newest that was ready."""
-
-    latest: str | None = Field(alias="latestRevisionName")
-    ready: str | None = Field(alias="latestReadyRevisionName")
-
-
 def apply_plan(root: Path, settings: Settings, plan: Path, console: Console) -> str:
     """Carry out a plan as it stands, with values for just those secrets that it writes; gives the revision.
 
@@ -64,14 +57,14 @@ def apply_plan(root: Path, settings: Settings, plan: Path, console: Console) -> 
     initialise(root, settings)
     changes = show_plan(root, settings, plan)
     secrets = make_secrets(settings, changes.secrets, _find_azure(changes.secrets)) if changes.secrets else {}
-    before = Before(revision=_find_serving(settings))
+    before = Before(revision=find_serving(settings))
     write_atomically(_locate_before(root, settings), before.model_dump_json(indent=2) + "\n")
     console.print(f"{settings.environment}: {changes.summary}; before it: {before.revision or 'nothing'}")
     written = TypeAdapter(dict[str, str]).dump_json(secrets).decode()
     run_terraform(
         root, settings.environment, "apply", str(plan.absolute()), variables={"TF_VAR_secrets": written}
     )
-    revision = read_outputs(root, settings.environment).get("revision", "")
+    revision = show_app(settings).latest or ""
     _wait_until_ready(settings, revision, console)
     return revision
 
@@ -88,54 +81,25 @@ def roll_back(root: Path, settings: Settings, console: Console) -> str:
             f"{settings.environment} had no revision before this one; what was deployed goes on serving. "
             "Mend it and deploy again"
         )
-    if _find_serving(settings) == revision:
+    app = show_app(settings)
+    # One that is not ready yet still takes over when it gets ready, however late that is.
+    if app.latest == app.ready == revision:
         console.print(f"{settings.environment}: {revision} serves already")
         return revision
-    names = Names(settings)
-    where = ("--name", names.container_app, "--resource-group", names.resource_group)
-    run(
-        Command(
-            "az",
-            ("containerapp", "revision", "copy", *where, "--from-revision", revision, "-o", "none"),
-            _RIGHT,
-        )
-    )
-    made = _show_app(settings).latest or ""
+    arguments = ("containerapp", "revision", "copy", *locate_app(settings), "--from-revision", revision)
+    run(Command("az", (*arguments, "-o", "none"), _RIGHT))
+    made = show_app(settings).latest or ""
     _wait_until_ready(settings, made, console)
     return made
 
 
-def _find_serving(settings: Settings) -> str:
-    """The revision that has the traffic; empty where there is no app yet."""
-    group = Names(settings).resource_group
-    command = Command("az", ("group", "exists", "--name", group), "Reader")
-    if run(command).strip() != "true":
-        return ""
-    apps = Command(
-        "az",
-        ("containerapp", "list", "--resource-group", group, "--query", "[].name", "-o", "json"),
-        "Reader",
-    )
-    if Names(settings).container_app not in ask(apps, list[str]):
-        return ""
-    return _show_app(settings).ready or ""
-
-
-def _show_app(settings: Settings) -> _App:
-    names = Names(settings)
-    where = ("--name", names.container_app, "--resource-group", names.resource_group)
-    command = Command("az", ("containerapp", "show", *where, "--query", "properties", "-o", "json"), "Reader")
-    app: _App = ask(command, _App)
-    return app
-
-
 def _wait_until_ready(settings: Settings, revision: str, console: Console) -> None:
     console.print(f"{settings.environment}: waiting for {revision} to be ready")
-    app: _App | None = None
+    app: App | None = None
 
     def is_ready() -> bool:
         nonlocal app
-        app = _show_app(settings)
+        app = show_app(settings)
         return app.ready == revision
 
     if not wait_until(is_ready, seconds=_READY_SECONDS, every=_READY_PAUSE_SECONDS):
@@ -176,7 +140,7 @@ def _find_azure(names: tuple[str, ...]) -> Mapping[str, str]:
     key = variables.get(_KEY_NAME) or _KEY_NAMES[0]
     if key not in _KEY_NAMES:
         raise AigatewayError(f"{_KEY_NAME} is '{key}'; must be {' or '.join(_KEY_NAMES)}")
-    where = ("--name", account, "--resource-group", group, "-o", "json", "--query")
+    where = ("--name", account, "--resource-group", group, *name_subscription(), "-o", "json", "--query")
     wanted = {
         "azure-openai-endpoint": ("AZURE_OPENAI_ENDPOINT", ("show", *where, "properties.endpoint")),
         "azure-openai-key": ("AZURE_OPENAI_KEY", ("keys", "list", *where, key)),

@@ -24,7 +24,6 @@ from aigateway.settings.model import Settings
 KEY_VARIABLE = "AIGATEWAY_KEY"
 BASE_URL_OUTPUT = "base_url"
 WORKSPACE_OUTPUT = "log_analytics_workspace_id"
-REVISION_OUTPUT = "revision"
 _IMAGES_OUTPUT = "images."
 
 # A gateway that was scaled to zero answers when a replica has started.
@@ -66,7 +65,7 @@ def find_deployment(
         base_url=address,
         key=_find_key(settings),
         workspace=read_workspace(workspace) if workspace else "",
-        revision=revision or outputs.get(REVISION_OUTPUT, ""),
+        revision=revision,
         images={
             name.removeprefix(_IMAGES_OUTPUT): value
             for name, value in outputs.items()

@@ -82,7 +82,7 @@ def terraform():
         app["revisions"].append(f"app--{len(app['revisions']) + 1}")
         app["ready"] = app["revisions"][-1]
     elif command == "output":
-        outputs = {"base_url": state["gateway"], "revision": app["revisions"][-1], "images": app["images"]}
+        outputs = {"base_url": state["gateway"], "images": app["images"]}
         print(json.dumps({name: {"value": value} for name, value in outputs.items()} if app["revisions"] else {}))
     else:
         sys.exit(f"Error: terraform {command}?")
@@ -133,12 +133,16 @@ class Step:
 
 @dataclass
 class GitHub:
-    """Runs deploy.yml on a commit; `approve` is asked before a job of an environment that wants approval."""
+    """Runs deploy.yml on a commit; `approve` is asked before a job of an environment that wants approval.
+
+    `ci` is how ci.yml ends, which is not run.
+    """
 
     machine: Machine
     folder: Path
     gateway: str
     approve: Callable[[str], bool] = lambda _: True
+    ci: bool = True
     steps: list[Step] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -184,6 +188,9 @@ class GitHub:
     def _call(self, job: Mapping[str, Any]) -> bool:
         """A reusable workflow, whose jobs follow on each other."""
         workflow = read_workflow(Path(job["uses"]).name)
+        if Path(job["uses"]).name == "ci.yml":
+            assert "workflow_call" in workflow[True]
+            return self.ci
         inputs = {
             name: job["with"].get(name, one.get("default"))
             for name, one in workflow[True]["workflow_call"]["inputs"].items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,6 +73,14 @@ def test_what_was_proven_gets_to_prod_and_what_was_not_is_taken_back(github: Git
     assert apps["staging"]["ready"] == "app--1-again"
     assert (apps["dev"]["ready"], apps["prod"]["ready"]) == ("app--2", "app--1")
     assert not [step for step in github.steps if step.job.endswith("prod")]
+    evidence = json.loads((github.artifacts / "evidence-dev/evidence.json").read_text())
+    assert evidence["revision"] == "app--2"
+
+
+def test_what_did_not_pass_its_checks_gets_nowhere(github: GitHub) -> None:
+    github.ci = False
+    assert not github.push()
+    assert github.steps == []
 
 
 def test_a_dev_that_is_wrong_gets_no_further_even_where_there_is_nothing_to_go_back_to(

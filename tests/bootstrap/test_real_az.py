@@ -27,6 +27,7 @@ from aigateway.bootstrap.parts import bootstrap
 from aigateway.bootstrap.steps import Mode
 from aigateway.delivery import planning, rollout
 from aigateway.delivery.planning import locate_plan
+from aigateway.deployed import app
 from aigateway.settings.loading import load_environment
 
 VARIABLE = "AIGATEWAY_REAL_AZ"
@@ -69,7 +70,7 @@ def sort_lines(every: Iterable[list[str]]) -> dict[str, list[str]]:
     return lines
 
 
-#: What a deployment asks of Azure. `aigateway.deployed` asks by SDKs and Terraform, and has no `az`.
+#: What a deployment asks of Azure; keys and logs are read by SDKs.
 DELIVERY = {
     "group exists",
     "containerapp list",
@@ -120,12 +121,12 @@ def collect_delivery_lines(folder: Path) -> dict[str, list[str]]:
     plan.parent.mkdir(parents=True)
     plan.write_bytes(b"PK")
     with pytest.MonkeyPatch.context() as patch:
-        for module in (commands, rollout):
+        for module in (commands, rollout, app):
             patch.setattr(module, "run", run)
         patch.setattr(planning, "run_terraform", lambda *_, **__: 0)
         patch.setattr(planning, "ask_terraform", lambda *_: shown)
         patch.setattr(rollout, "run_terraform", apply)
-        patch.setattr(rollout, "read_outputs", lambda *_: {"revision": revision})
+        patch.setenv(app.SUBSCRIPTION_VARIABLE, "the-subscription")
         for name in ("ENDPOINT", "KEY", "KEY_NAME"):
             patch.delenv(f"AZURE_OPENAI_{name}", raising=False)
         patch.setenv("AZURE_OPENAI_ACCOUNT", "models")

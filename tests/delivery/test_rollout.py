@@ -14,6 +14,7 @@ from aigateway import commands
 from aigateway.delivery import planning, rollout
 from aigateway.delivery.planning import locate_plan, show_plan
 from aigateway.delivery.rollout import apply_plan, roll_back
+from aigateway.deployed import app
 from aigateway.errors import AigatewayError
 from aigateway.settings.loading import load_environment
 from aigateway.settings.model import Settings
@@ -78,12 +79,12 @@ class Cloud:
 @pytest.fixture
 def cloud(monkeypatch: pytest.MonkeyPatch) -> Cloud:
     cloud = Cloud()
-    for module in (commands, rollout):
+    for module in (commands, rollout, app):
         monkeypatch.setattr(module, "run", cloud.run)
     for module in (planning, rollout):
         monkeypatch.setattr(module, "run_terraform", cloud.run_terraform)
     monkeypatch.setattr(planning, "ask_terraform", cloud.ask_terraform)
-    monkeypatch.setattr(rollout, "read_outputs", lambda *_: {"revision": cloud.latest})
+    monkeypatch.delenv(app.SUBSCRIPTION_VARIABLE, raising=False)
     monkeypatch.setattr(rollout, "_READY_SECONDS", 0.05)
     monkeypatch.setattr(rollout, "_READY_PAUSE_SECONDS", 0.01)
     for name in ("ENDPOINT", "KEY", "ACCOUNT", "GROUP", "KEY_NAME"):
@@ -181,6 +182,34 @@ def test_where_the_one_before_serves_nothing_is_done(cloud: Cloud, root: Path, d
     apply(root, dev)
     assert roll_back(root, dev, QUIET) == "app--1"
     assert not [words for words in cloud.asked if words[1] == "revision"]
+
+
+def test_one_that_is_not_ready_yet_does_not_take_over_later(cloud: Cloud, root: Path, dev: Settings) -> None:
+    def start_another() -> None:
+        cloud.latest = "app--2"
+
+    cloud.apply = start_another
+    with pytest.raises(AigatewayError, match=r"app--2 was not ready"):
+        apply(root, dev)
+    assert roll_back(root, dev, QUIET) == "app--3"
+
+
+def test_az_is_asked_in_terraforms_subscription_where_that_is_said(
+    cloud: Cloud, root: Path, dev: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(app.SUBSCRIPTION_VARIABLE, "the-subscription")
+    monkeypatch.setenv("AZURE_OPENAI_ACCOUNT", "account")
+    monkeypatch.setenv("AZURE_OPENAI_GROUP", "group")
+    cloud.secrets = ("azure-openai-endpoint", "azure-openai-key")
+
+    def serve_another() -> None:
+        cloud.latest = cloud.ready = "app--2"
+
+    cloud.apply = serve_another
+    assert apply(root, dev) == "app--2"
+    roll_back(root, dev, QUIET)
+    for words in cloud.asked:
+        assert words[words.index("--subscription") + 1] == "the-subscription", words
 
 
 def test_there_is_nothing_before_the_first_one(cloud: Cloud, root: Path, dev: Settings) -> None:

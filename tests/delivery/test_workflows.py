@@ -57,8 +57,11 @@ def test_what_waits_for_an_approval_keeps_nothing_from_dev() -> None:
     workflow = read(ROOT / ".github/workflows/deploy.yml")
     # A run that waits is one in progress, and would hold a group of the whole workflow.
     assert "concurrency" not in workflow
-    for name, job in workflow["jobs"].items():
-        assert job["concurrency"] == {"group": f"deploy-{name}", "cancel-in-progress": False}
+    for name in ("dev", "staging", "prod"):
+        assert workflow["jobs"][name]["concurrency"] == {
+            "group": f"deploy-{name}",
+            "cancel-in-progress": False,
+        }
 
 
 #: Stands in for `aigateway upgrade --write`: changes a file, and leaves what the real one leaves.
@@ -124,3 +127,16 @@ def test_once_an_action_is_pinned_by_its_commit_all_are_and_zizmor_sees_to_it() 
 def test_each_action_has_one_version() -> None:
     names = [use.partition("@")[0] for use in list_actions()]
     assert sorted(names) == sorted(set(names))
+
+
+def test_each_terraform_has_one_version() -> None:
+    """Terraform applies no plan of another version's, and between the two may lie days."""
+    jobs = [job for path in FILES for job in read(path)["jobs"].values()]
+    steps = [step for job in jobs for step in job.get("steps", ())]
+    versions = {
+        step["with"].get("terraform_version")
+        for step in steps
+        if step.get("uses", "").startswith("hashicorp/setup-terraform@")
+    }
+    (version,) = versions
+    assert re.fullmatch(r"\d+\.\d+\.\d+", version)

@@ -121,7 +121,7 @@ def test_a_stream_has_as_long_to_end_as_the_edge_takes_for_it(
 
 
 def test_what_is_asked_of_a_deployment_is_put_out(planned: TestRun) -> None:
-    assert {BASE_URL_OUTPUT, WORKSPACE_OUTPUT, "key_vault", "revision"} <= planned.list_outputs("plan")
+    assert {BASE_URL_OUTPUT, WORKSPACE_OUTPUT, "key_vault"} <= planned.list_outputs("plan")
 
 
 def test_the_plan_has_the_size_that_the_page_about_costs_says(root: Terraform, plan: dict[str, Any]) -> None:

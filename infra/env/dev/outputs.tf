@@ -3,11 +3,6 @@ output "base_url" {
   value       = module.gateway.base_url
 }
 
-output "revision" {
-  description = "The revision that was made last."
-  value       = module.gateway.revision
-}
-
 output "resource_group" {
   description = "Name of the resource group."
   value       = module.gateway.resource_group

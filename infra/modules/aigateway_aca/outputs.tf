@@ -3,11 +3,6 @@ output "base_url" {
   value       = "https://${var.front_door.enabled ? azurerm_cdn_frontdoor_endpoint.gateway[0].host_name : azurerm_container_app.gateway.ingress[0].fqdn}"
 }
 
-output "revision" {
-  description = "The revision that was made last."
-  value       = azurerm_container_app.gateway.latest_revision_name
-}
-
 output "resource_group" {
   description = "Name of the resource group."
   value       = azurerm_resource_group.gateway.name

@@ -30,9 +30,8 @@ mock_resource "azurerm_container_app_environment" {
 }
 mock_resource "azurerm_container_app" {
   defaults = {
-    id                   = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg/providers/Microsoft.App/containerApps/ca"
-    latest_revision_name = "ca--0000001"
-    ingress              = { fqdn = "ca.region.azurecontainerapps.io" }
+    id      = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg/providers/Microsoft.App/containerApps/ca"
+    ingress = { fqdn = "ca.region.azurecontainerapps.io" }
   }
 }
 mock_resource "azurerm_monitor_action_group" {
