@@ -62,6 +62,7 @@ Feature: Several replicas
       When a replica starts
       Then until it is ready its clients are told 503 in OpenAI's error shape, and when to come back
       And it is ready within the time that the deployment gives it
+      And it would be so with no more CPU than its container has
       And it serves the first request after that
 
     @local @NFR1 @FR1 @G1

@@ -60,10 +60,14 @@ _LOG_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class Start:
-    """How a replica started: what a client was told who came too early, when it was ready, what the next one got."""
+    """How a replica started: what a client was told who came too early, when it was ready, what the next one got.
+
+    `cpu_seconds` is the time of one CPU that LiteLLM had taken by then.
+    """
 
     early: Outcome
     seconds: float
+    cpu_seconds: float
     first: Outcome
 
 
@@ -91,8 +95,9 @@ def second_replica(target: Target, control: LocalControl, shared_gateway: Gatewa
         # Longer than it may take, so that a scenario can say that it took too long.
         own.stack.wait_until_ready(2 * READY_SECONDS)
         seconds = time.monotonic() - began
+        cpu_seconds = own.stack.litellm.reference.read_cpu_seconds()
         first = attempt(lambda: ask_for_answer(own.gateway, marker))
-        yield SecondReplica(own, earlier, Start(early, seconds, first))
+        yield SecondReplica(own, earlier, Start(early, seconds, cpu_seconds, first))
 
 
 def _give_answer(gateway: Gateway, marker: str) -> Turn:
@@ -319,6 +324,14 @@ def _(start: Start) -> None:
 @then("it is ready within the time that the deployment gives it")
 def _(start: Start) -> None:
     assert start.seconds <= READY_SECONDS
+
+
+@then("it would be so with no more CPU than its container has")
+def _(start: Start, gateway: Gateway) -> None:
+    share = gateway.settings.scale.litellm.cpu
+    assert start.cpu_seconds / share <= READY_SECONDS, (
+        f"{start.cpu_seconds:.0f} s of a CPU, and it has {share:g}"
+    )
 
 
 @then("it serves the first request after that")

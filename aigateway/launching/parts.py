@@ -52,7 +52,7 @@ class ProcessReference(BaseModel):
 
     def read_memory_bytes(self) -> int:
         """The memory that the part's processes hold just now."""
-        return 1024 * sum(self._ask_ps("rss"))
+        return 1024 * sum(int(kibibytes) for kibibytes in self._ask_ps("rss"))
 
     def read_peak_memory_bytes(self) -> int:
         """The most that each of the part's processes has held so far, in all; just now, where no kernel tells."""
@@ -60,13 +60,17 @@ class ProcessReference(BaseModel):
         peaks = _add_peaks("".join(path.read_text("utf-8") for path in statuses if path.exists()))
         return max(peaks, self.read_memory_bytes())
 
-    def _ask_ps(self, column: str) -> list[int]:
-        """A number of each of the part's processes."""
+    def read_cpu_seconds(self) -> float:
+        """The time of one CPU that the part's processes have taken so far."""
+        return sum(_read_duration(text) for text in self._ask_ps("time"))
+
+    def _ask_ps(self, column: str) -> list[str]:
+        """What `ps` says in a column of each of the part's processes."""
         listing = subprocess.run(
             ["ps", "-A", "-o", f"pgid=,{column}="], capture_output=True, check=True, text=True
         )
         processes = (line.split() for line in listing.stdout.splitlines())
-        return [int(number) for group, number in processes if group == str(self.pid)]
+        return [text for group, text in processes if group == str(self.pid)]
 
     def find_address(self) -> tuple[str, int]:
         """Where other parts reach it."""
@@ -103,6 +107,12 @@ class ContainerReference(BaseModel):
             answer: Any = container.exec_run(["/bin/sh", "-c", "cat /proc/[0-9]*/status"])
         return max(_add_peaks(answer.output.decode(errors="replace")), self.read_memory_bytes())
 
+    def read_cpu_seconds(self) -> float:
+        """The time of one CPU that the part's processes have taken so far."""
+        with self.connect() as container:
+            answer: Any = container.stats(stream=False, one_shot=True)
+        return int(answer["cpu_stats"]["cpu_usage"]["total_usage"]) / 1e9
+
     def find_address(self) -> tuple[str, int]:
         """Where parts in other networks reach this edge, whose network is LiteLLM's."""
         with self.connect() as edge:
@@ -127,6 +137,14 @@ class ContainerReference(BaseModel):
 def _add_peaks(statuses: str) -> int:
     """The peaks in what the kernel says of processes, in bytes."""
     return 1024 * sum(int(kibibytes) for kibibytes in re.findall(r"(?m)^VmHWM:\s*(\d+) kB$", statuses))
+
+
+def _read_duration(text: str) -> float:
+    """A duration as `ps` writes it, [[days-]hours:]minutes:seconds, in seconds."""
+    units = (1, 60, 60 * 60, 24 * 60 * 60)
+    return sum(
+        unit * float(number) for unit, number in zip(units, reversed(re.split("[-:]", text)), strict=False)
+    )
 
 
 PartReference = Annotated[ProcessReference | ContainerReference, Field(discriminator="kind")]
