@@ -12,6 +12,7 @@ from typing import Any
 
 from aigateway.doctor.catalogue import (
     APP_STOPPED,
+    AZURE_KEY_REFUSED,
     BASE64_IGNORED,
     BATCH_INCOMPLETE,
     DEPLOYMENT_MISSING,
@@ -143,6 +144,9 @@ def judge_refusal(answer: Answer, path: str, host: str) -> Found | None:
         for words, trouble in _BY_WORDS:
             if words.search(f"{code} {answer.text[:4000]}"):
                 return complain(trouble, said)
+    # The gateway hands on Azure's own refusal of the gateway's key; a client's key never gets there.
+    if answer.status == 401 and "x-azure-request-id" in answer.headers:
+        return complain(AZURE_KEY_REFUSED, said)
     fallback = SERVER_FAILED if answer.status >= 500 else REFUSED
     return complain(_BY_STATUS.get(answer.status, fallback), said)
 
@@ -189,7 +193,9 @@ def judge_health(answer: Answer, host: str, slow_seconds: float) -> Found:
 
 def judge_between(headers: Mapping[str, str]) -> Found:
     """Whether somebody between here and the gateway says so."""
-    signs = [f"{name}: {headers[name]}" for name in _BETWEEN if name in headers]
+    # Azure's Front Door says in x-cache that it cached nothing.
+    expected = {"x-cache"} if "x-azure-ref" in headers else set()
+    signs = [f"{name}: {headers[name]}" for name in _BETWEEN if name in headers and name not in expected]
     server = headers.get("server", "")
     if not _EXPECTED_SERVERS.match(server):
         signs.append(f"server: {server}")

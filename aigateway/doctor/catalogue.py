@@ -138,8 +138,8 @@ KEY_UNTIDY = _problem(
     "There is something around the key",
     "Clients send the key as it stands: a line break breaks the header before anything is sent, and quotation marks, "
     "spaces or a word 'Bearer' make it another key. The doctor went on with what is inside.",
-    "Set it anew without what is around it: export AIGATEWAY_KEY=\"$(tr -d '[:space:]' < FILE)\"; in a client's "
-    "settings and in a .env file, look for quotation marks, spaces and line breaks at both ends.",
+    "Set it anew without what is around it: read -rs AIGATEWAY_KEY && export AIGATEWAY_KEY, then paste the key alone; "
+    "in a client's settings and in a .env file, look for quotation marks, spaces and line breaks at both ends.",
 )
 KEY_BROKEN = _problem(
     "key-broken",
@@ -404,6 +404,14 @@ KEY_REFUSED = _problem(
     "It is another environment's key, was rotated, or lost a piece.",
     "Ask whoever runs the gateway for this environment's key; each environment has its own. Clients send it as "
     "'Authorization: Bearer KEY'.",
+    blocks=True,
+)
+AZURE_KEY_REFUSED = _problem(
+    "azure-key-refused",
+    "Azure refuses the gateway's own key (401)",
+    "This machine's key is right: the gateway took it, and handed on what Azure says. Azure's key was regenerated, and "
+    "the gateway has the old one, or one of another account.",
+    "Tell whoever runs the gateway, with the request id: Azure's key in the environment's vault has to be renewed.",
     blocks=True,
 )
 FORBIDDEN = _problem(

@@ -284,6 +284,12 @@ def _(lab: Lab) -> Diagnosis:
     return lab.examine(lab.serve().url, key="sk-of-another-environment-0123456789")
 
 
+@fault("azure-key-refused", "responses")
+def _(lab: Lab) -> Diagnosis:
+    said = make_error(401, "Access denied due to invalid subscription key", **{"x-azure-request-id": "abc"})
+    return lab.examine(lab.serve(FakeGateway({_RESPONSES: lambda *_: said})).url)
+
+
 @fault("forbidden", "responses")
 def _(lab: Lab) -> Diagnosis:
     return lab.examine(lab.serve(FakeGateway({_RESPONSES: lambda *_: make_error(403, "firewall")})).url)

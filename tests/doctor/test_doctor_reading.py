@@ -233,6 +233,8 @@ def test_who_is_in_between_is_named() -> None:
     assert judge_between({"server": "envoy"}).outcome == "ok"
     assert "squid" in judge_between({"via": "1.1 cache (squid/6)"}).said
     assert judge_between({"server": "BigIP"}).outcome == "warning"
+    assert judge_between({"x-cache": "HIT"}).outcome == "warning"
+    assert judge_between({"x-cache": "CONFIG_NOCACHE", "x-azure-ref": "0abc"}).outcome == "ok"
 
 
 @given(st.lists(st.integers(1, 9)))
