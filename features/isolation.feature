@@ -23,8 +23,8 @@ Feature: Isolation
     Scenario: Two environments ask two Azures
       Given a gateway of another environment
       When each of the two is asked with a key of its own
-      Then both give their answer
-      And each has asked its own Azure alone, with its own key
+      Then each has asked its own Azure alone, with its own key
+      And both give their answer
 
     @local
     Scenario: A stored response cannot be read in another environment

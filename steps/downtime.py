@@ -292,4 +292,5 @@ def _(stopped: Stopped) -> None:
     converters={"seconds": int},
 )
 def _(stopped: Stopped, seconds: int) -> None:
-    assert stopped.seconds <= seconds + _END_SECONDS
+    # The script counts in whole seconds.
+    assert seconds - 1 <= stopped.seconds <= seconds + _END_SECONDS
