@@ -11,7 +11,7 @@ from aigateway.acceptance.features import ScenarioKey, WrittenScenario
 
 @dataclass(frozen=True)
 class Requirement:
-    """One line of docs/prd.md; `otherwise` says what proves it where no scenario does."""
+    """One line of docs/prd.md; `otherwise` says what proves it, or a part of it, where no scenario does."""
 
     id: str
     statement: str
@@ -37,7 +37,11 @@ REQUIREMENTS = (
     Requirement("FR1", "OpenAI-compatible surface: POST /v1/responses, POST /v1/embeddings"),
     Requirement("FR2", "Azure routing with configured api-version, model and deployment"),
     Requirement("FR3", "A client sends a shared secret; without it nothing is served"),
-    Requirement("FR4", "Azure's keys come from the Key Vault as environment variables"),
+    Requirement(
+        "FR4",
+        "Azure's keys come from the Key Vault as environment variables",
+        "`tests/terraform` sees that what is planned refers to the vault's secrets, and has the same variables as here",
+    ),
     Requirement(
         "FR5", "Rate limit against indexing storms; transient failures retried with bounded back-off"
     ),
@@ -46,8 +50,17 @@ REQUIREMENTS = (
     Requirement(
         "NFR2", "Security: no secrets in the repository, authentication enforced, no prompts in logs"
     ),
-    Requirement("NFR3", "Observability: counts, latency, 4xx, 5xx, 429, upstream failures"),
-    Requirement("NFR4", "Cost: scale to zero or near it, bounded concurrency"),
+    Requirement(
+        "NFR3",
+        "Observability: counts, latency, 4xx, 5xx, 429, upstream failures; one log of all in Log Analytics",
+        "`tests/terraform` sees that the logs go to the workspace, and that its queries read what the edge writes; the "
+        "scenarios of the central log run where `accept --target deployed --profile full` is called, and break nothing",
+    ),
+    Requirement(
+        "NFR4",
+        "Cost: scale to zero or near it, bounded concurrency",
+        "`tests/terraform` compares the scale rule and the least number of replicas with the settings",
+    ),
     Requirement("AC1", "Roo and Qoder code with the configured model"),
     Requirement("AC2", "Codebase indexing completes"),
     Requirement("AC3", "Environments are reproducible via Terraform and Actions", "as G4 and G5"),
@@ -92,6 +105,7 @@ def _render_requirement(
             "|---|---|---|---|",
             *_render_rows(proving, titles),
         ]
+        lines += ["", f"Beside them: {requirement.otherwise}."] if requirement.otherwise else []
     else:
         lines.append(f"No scenario: {requirement.otherwise}.")
     return "\n".join([*lines, ""])
