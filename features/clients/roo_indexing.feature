@@ -53,7 +53,7 @@ Feature: Roo's codebase indexing
       Then the best match is in <file>
 
       Examples:
-        | question                                                     | file                         |
-        | a port is taken because somebody listens on it already       | aigateway/launching/ports.py |
-        | how long the name of an Azure resource of each type may be   | aigateway/names.py           |
-        | wait until a condition holds or a deadline has passed        | aigateway/waiting.py         |
+        | question                                                              | file                         |
+        | a port is taken because somebody listens on it already                | aigateway/launching/ports.py |
+        | the shortest and the longest name that each type of resource may have | aigateway/names.py           |
+        | wait until a condition holds or a deadline has passed                 | aigateway/waiting.py         |
