@@ -25,6 +25,9 @@ _SETTLING_SECONDS = 120.0
 _SETTLING_PAUSE_SECONDS = 5.0
 _LONGEST_EXCERPT = 300
 
+#: Terraform's subscription, where somebody says which. `az` has a default of its own, which may be another.
+SUBSCRIPTION_VARIABLE = "ARM_SUBSCRIPTION_ID"
+
 _INSTALL = {
     "az": "https://learn.microsoft.com/cli/azure/install-azure-cli",
     "gh": "https://cli.github.com",
@@ -86,6 +89,12 @@ class Command:
                 break
             words.append(word)
         return " ".join((self.program, *words))
+
+
+def make_az(*arguments: str, right: str) -> Command:
+    """A command of `az` in Terraform's subscription, where that is said."""
+    subscription = os.environ.get(SUBSCRIPTION_VARIABLE, "")
+    return Command("az", (*arguments, *(("--subscription", subscription) if subscription else ())), right)
 
 
 def ask(command: Command, shape: Any) -> Any:

@@ -311,11 +311,8 @@ def _redact_file(path: Path, redactor: Redactor) -> None:
 
 def _find_deployment(order: Order) -> Deployment | None:
     if order.target == "deployed":
-        deployment = find_deployment(
-            order.root, order.environment, order.base_url, order.workspace, order.revision
-        )
-        # Behind an address that was given may be any app.
-        return deployment if order.revision or order.base_url else _ask_for_revision(deployment)
+        deployment = find_deployment(order.root, order.environment, order.base_url, order.workspace)
+        return deployment.model_copy(update={"revision": _find_revision(order)})
     if order.base_url or order.workspace or order.revision:
         raise AigatewayError(
             "--base-url, --workspace and --revision are of a deployed gateway; add --target deployed"
@@ -323,13 +320,14 @@ def _find_deployment(order: Order) -> Deployment | None:
     return None
 
 
-def _ask_for_revision(deployment: Deployment) -> Deployment:
-    """The same, with the revision that has the traffic."""
+def _find_revision(order: Order) -> str:
+    """The revision that has the traffic; empty where nobody says it: behind an address may be any app."""
+    if order.revision or order.base_url:
+        return order.revision
     try:
-        app = show_app(load_environment(deployment.root, deployment.environment))
+        return show_app(load_environment(order.root, order.environment)).ready or ""
     except AigatewayError as error:
         raise AigatewayError(f"--revision is not given, and {error}") from error
-    return deployment.model_copy(update={"revision": app.ready or ""})
 
 
 def _require_choice(order: Order) -> None:

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from aigateway.commands import Command, Shape, ask
-from aigateway.deployed.app import SUBSCRIPTION_VARIABLE
+from aigateway.commands import SUBSCRIPTION_VARIABLE, Command, Shape, ask
 from aigateway.errors import AigatewayError
 from aigateway.names import PREFIX, Names
 from aigateway.settings.loading import load_environment

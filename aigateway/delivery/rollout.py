@@ -15,9 +15,9 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from rich.console import Console
 
-from aigateway.commands import Command, ask, run
+from aigateway.commands import ask, make_az, run
 from aigateway.delivery.planning import initialise, locate_delivery, show_plan
-from aigateway.deployed.app import App, find_serving, locate_app, name_subscription, show_app
+from aigateway.deployed.app import App, find_serving, locate_app, show_app
 from aigateway.errors import AigatewayError
 from aigateway.files import write_atomically
 from aigateway.names import Names
@@ -87,7 +87,7 @@ def roll_back(root: Path, settings: Settings, console: Console) -> str:
         console.print(f"{settings.environment}: {revision} serves already")
         return revision
     arguments = ("containerapp", "revision", "copy", *locate_app(settings), "--from-revision", revision)
-    run(Command("az", (*arguments, "-o", "none"), _RIGHT))
+    run(make_az(*arguments, "-o", "none", right=_RIGHT))
     made = show_app(settings).latest or ""
     _wait_until_ready(settings, made, console)
     return made
@@ -140,15 +140,15 @@ def _find_azure(names: tuple[str, ...]) -> Mapping[str, str]:
     key = variables.get(_KEY_NAME) or _KEY_NAMES[0]
     if key not in _KEY_NAMES:
         raise AigatewayError(f"{_KEY_NAME} is '{key}'; must be {' or '.join(_KEY_NAMES)}")
-    where = ("--name", account, "--resource-group", group, *name_subscription(), "-o", "json", "--query")
+    where = ("--name", account, "--resource-group", group, "-o", "json", "--query")
     wanted = {
         "azure-openai-endpoint": ("AZURE_OPENAI_ENDPOINT", ("show", *where, "properties.endpoint")),
         "azure-openai-key": ("AZURE_OPENAI_KEY", ("keys", "list", *where, key)),
     }
     for name, (variable, arguments) in wanted.items():
         if name in names and not variables.get(variable):
-            command = Command(
-                "az", ("cognitiveservices", "account", *arguments), "Cognitive Services Contributor"
+            command = make_az(
+                "cognitiveservices", "account", *arguments, right="Cognitive Services Contributor"
             )
             variables[variable] = ask(command, _Text)
     return variables

@@ -48,9 +48,7 @@ class Deployment(BaseModel):
     images: Mapping[str, str] = {}
 
 
-def find_deployment(
-    root: Path, environment: str, base_url: str = "", workspace: str = "", revision: str = ""
-) -> Deployment:
+def find_deployment(root: Path, environment: str, base_url: str = "", workspace: str = "") -> Deployment:
     """The gateway of `environment` that answers at `base_url`; what is not given is asked of Terraform and Key Vault.
 
     Raises AigatewayError when something cannot be found out, the gateway does not answer, or it refuses the key.
@@ -65,7 +63,6 @@ def find_deployment(
         base_url=address,
         key=_find_key(settings),
         workspace=read_workspace(workspace) if workspace else "",
-        revision=revision,
         images={
             name.removeprefix(_IMAGES_OUTPUT): value
             for name, value in outputs.items()

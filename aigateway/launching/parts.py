@@ -94,9 +94,7 @@ class ContainerReference(BaseModel):
 
     def read_memory_bytes(self) -> int:
         """The memory that the part holds just now, without what the kernel keeps of files."""
-        with self.connect() as container:
-            answer: Any = container.stats(stream=False, one_shot=True)
-        memory = answer["memory_stats"]["stats"]
+        memory = self._read_stats()["memory_stats"]["stats"]
         # Control groups of version 1 call it rss.
         return int(memory["anon"] if "anon" in memory else memory["rss"])
 
@@ -109,9 +107,12 @@ class ContainerReference(BaseModel):
 
     def read_cpu_seconds(self) -> float:
         """The time of one CPU that the part's processes have taken so far."""
+        return int(self._read_stats()["cpu_stats"]["cpu_usage"]["total_usage"]) / 1e9
+
+    def _read_stats(self) -> Any:
+        """What the engine counts of the container."""
         with self.connect() as container:
-            answer: Any = container.stats(stream=False, one_shot=True)
-        return int(answer["cpu_stats"]["cpu_usage"]["total_usage"]) / 1e9
+            return container.stats(stream=False, one_shot=True)
 
     def find_address(self) -> tuple[str, int]:
         """Where parts in other networks reach this edge, whose network is LiteLLM's."""

@@ -187,8 +187,9 @@ class GitHub:
 
     def _call(self, job: Mapping[str, Any]) -> bool:
         """A reusable workflow, whose jobs follow on each other."""
-        workflow = read_workflow(Path(job["uses"]).name)
-        if Path(job["uses"]).name == "ci.yml":
+        name = Path(job["uses"]).name
+        workflow = read_workflow(name)
+        if name == "ci.yml":
             assert "workflow_call" in workflow[True]
             return self.ci
         inputs = {

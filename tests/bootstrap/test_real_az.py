@@ -126,7 +126,7 @@ def collect_delivery_lines(folder: Path) -> dict[str, list[str]]:
         patch.setattr(planning, "run_terraform", lambda *_, **__: 0)
         patch.setattr(planning, "ask_terraform", lambda *_: shown)
         patch.setattr(rollout, "run_terraform", apply)
-        patch.setenv(app.SUBSCRIPTION_VARIABLE, "the-subscription")
+        patch.setenv(commands.SUBSCRIPTION_VARIABLE, "the-subscription")
         for name in ("ENDPOINT", "KEY", "KEY_NAME"):
             patch.delenv(f"AZURE_OPENAI_{name}", raising=False)
         patch.setenv("AZURE_OPENAI_ACCOUNT", "models")

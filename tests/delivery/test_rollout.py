@@ -84,7 +84,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Cloud:
     for module in (planning, rollout):
         monkeypatch.setattr(module, "run_terraform", cloud.run_terraform)
     monkeypatch.setattr(planning, "ask_terraform", cloud.ask_terraform)
-    monkeypatch.delenv(app.SUBSCRIPTION_VARIABLE, raising=False)
+    monkeypatch.delenv(commands.SUBSCRIPTION_VARIABLE, raising=False)
     monkeypatch.setattr(rollout, "_READY_SECONDS", 0.05)
     monkeypatch.setattr(rollout, "_READY_PAUSE_SECONDS", 0.01)
     for name in ("ENDPOINT", "KEY", "ACCOUNT", "GROUP", "KEY_NAME"):
@@ -197,7 +197,7 @@ def test_one_that_is_not_ready_yet_does_not_take_over_later(cloud: Cloud, root: 
 def test_az_is_asked_in_terraforms_subscription_where_that_is_said(
     cloud: Cloud, root: Path, dev: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(app.SUBSCRIPTION_VARIABLE, "the-subscription")
+    monkeypatch.setenv(commands.SUBSCRIPTION_VARIABLE, "the-subscription")
     monkeypatch.setenv("AZURE_OPENAI_ACCOUNT", "account")
     monkeypatch.setenv("AZURE_OPENAI_GROUP", "group")
     cloud.secrets = ("azure-openai-endpoint", "azure-openai-key")
