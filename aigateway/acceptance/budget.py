@@ -18,6 +18,10 @@ from aigateway.waiting import wait_until
 #: Of a deployed gateway; a local one's tokens cost nothing. Two of the largest requests that there can be fit at once.
 DEFAULT_TOKENS = 1_000_000
 
+# Wider than a tally's JSON gets. Each is written over the one before it, at once and as wide: an interrupt may end a
+# process at any moment, and the others still have to find a whole tally.
+_WIDTH = 200
+
 # Longer than the other processes' requests take whose reservations are in the way.
 _PATIENCE_SECONDS = 90.0
 
@@ -29,6 +33,10 @@ class Tally(BaseModel):
     spent: int = 0
     reserved: int = 0
     refused: int = 0
+
+    def format(self) -> str:
+        """As it stands in the file."""
+        return self.model_dump_json().ljust(_WIDTH)
 
 
 class BudgetSpentError(Exception):
@@ -52,7 +60,7 @@ def open_budget(tokens: int | None) -> Iterator[Budget | None]:
         yield None
         return
     with tempfile.NamedTemporaryFile("w", prefix="aigateway-budget-", suffix=".json") as file:
-        file.write(Tally(tokens=tokens).model_dump_json())
+        file.write(Tally(tokens=tokens).format())
         file.flush()
         yield Budget(Path(file.name))
 
@@ -107,5 +115,4 @@ class Budget:
             tally = Tally.model_validate_json(file.read())
             yield tally
             file.seek(0)
-            file.truncate()
-            file.write(tally.model_dump_json())
+            file.write(tally.format())

@@ -229,8 +229,8 @@ def test_a_run_that_is_stopped_tells_what_it_knew(
     assert process.stderr
     assert any("1/2" in line for line in process.stderr), "the first scenario has ended"
     os.killpg(process.pid, signal.SIGINT)
-    process.communicate(timeout=PATIENCE_SECONDS)
-    assert process.returncode == 130
+    output, errors = process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == 130, output + errors
     page = (run.folder / "report.html").read_text()
     assert "Not finished" in page
     assert "it was stopped" in page

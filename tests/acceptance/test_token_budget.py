@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -90,6 +92,25 @@ def test_a_reservation_is_not_waited_for_for_ever(budget: Budget) -> None:
     budget.reserve(600)
     with pytest.raises(BudgetSpentError):
         budget.reserve(600, patience=0.2)
+
+
+def test_a_process_that_is_killed_leaves_a_tally_that_can_be_read(budget: Budget) -> None:
+    spend = f"""
+from pathlib import Path
+from aigateway.acceptance.budget import Budget
+budget = Budget(Path({str(budget.path)!r}))
+print("ready", flush=True)
+while True:
+    budget.settle(0, 0)
+"""
+    for number in range(8):
+        with subprocess.Popen([sys.executable, "-c", spend], stdout=subprocess.PIPE) as process:
+            assert process.stdout
+            process.stdout.readline()
+            for _ in range(number):
+                budget.read()
+            process.kill()
+        assert budget.read() == Tally(tokens=1000)
 
 
 def test_many_at_once_never_spend_too_much(budget: Budget) -> None:
