@@ -62,6 +62,15 @@ Feature: Retries
       And the refusal says to come back after 120 seconds
       And Azure received as many requests as the settings allow
 
+    # LiteLLM is left out: on a busy machine its own work alone takes longer than the back-off.
+    @local
+    Scenario: The gateway waits between its attempts
+      Given an edge that cannot reach LiteLLM
+      When one client sends 20 requests for an answer at once
+      Then all of them are told 503 in OpenAI's error shape
+      And each was tried as often as the settings allow
+      And on average it waited for half of the settings' back-off
+
   Rule: What another attempt cannot cure is not retried
 
     @local

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,18 +16,41 @@ import pytest
 from pytest_bdd import given, parsers, then, when
 
 from aigateway.acceptance.target import Target
+from aigateway.launching.edits import Edit
 from aigateway.launching.keys import generate_keys
 from aigateway.settings.loading import list_environments, load_environment
 from aigateway.simulator.faults import Refused, SilentStream
 from aigateway.waiting import wait_until
-from steps.answers import BUSY_SECONDS, OPERATIONS, Outcome, attempt, probe_health
+from steps.access_log import Line, wait_for_lines
+from steps.answers import BUSY_SECONDS, OPERATIONS, Outcome, attempt, probe_health, sum_waits
 from steps.gateway import PATIENCE_SECONDS, Edges, Gateway, LocalControl, OwnStack, Stacks
+from steps.load import Flood, limit
+from steps.places import write_ample_limit
 from steps.trouble import Asked, ask_for_everything, assert_told
 
 #: How long the spare gateway waits for Azure; its edge waits ten seconds longer.
 _LITTLE_PATIENCE = {"responses_seconds": 4, "embeddings_seconds": 4, "stream_idle_seconds": 4}
 
 _FIRST_PIECE_EVENTS = 5
+
+# So many that no request waits for one: what is measured is the back-off alone.
+_PLACES_WITHOUT_LITELLM = 20
+
+_ADDRESS = """\
+        cluster_name: responses
+        endpoints:
+          - lb_endpoints:
+              - endpoint:
+                  address:
+                    socket_address:
+                      address: 127.0.0.1
+                      port_value: """
+
+# Where answers are asked for, nobody listens; the edge's own health is still asked for where LiteLLM is.
+_ELSEWHERE = Edit(file="envoy.yaml", find=f"{_ADDRESS}${{LITELLM_PORT}}\n", put=f"{_ADDRESS}1\n")
+
+# What a busy machine may keep the edge waiting, beside its back-off.
+_EDGE_BUSY_SECONDS = 2.0
 
 # The edge ends so much before the platform would kill it.
 _LAST_SECONDS = 5
@@ -124,8 +148,12 @@ class Timed:
 
 @dataclass(frozen=True)
 class Outage:
-    """What assistants got who went on asking while Azure was down, and for a while after `end`."""
+    """What assistants got who went on asking while Azure was down, and for a while after `end`.
 
+    Until it was `told` to come back, it served nobody.
+    """
+
+    told: float
     end: float
     asked: Sequence[Timed]
 
@@ -151,6 +179,8 @@ def _(gateway: Gateway, control: LocalControl, marker: str, seconds: int) -> Out
             assistants = [pool.submit(go_on_asking, operation) for operation in _GO_ON_ASKING]
             # On a busy machine nobody may have got far yet.
             _wait_while(lambda: time.monotonic() < soonest_end or all(one.served for one in asked), seconds)
+            # It heard that at some time between the two, which can be far from one another on a busy machine.
+            told = time.monotonic()
             control.azure.inject(Refused(_REOPENING_SECONDS))
             end = time.monotonic() + _REOPENING_SECONDS
             _wait_while(lambda: not _list_after(end, asked))
@@ -158,7 +188,7 @@ def _(gateway: Gateway, control: LocalControl, marker: str, seconds: int) -> Out
             enough.set()
     for assistant in assistants:
         assistant.result()
-    return Outage(end, asked)
+    return Outage(told, end, asked)
 
 
 def _wait_while(condition: Callable[[], bool], seconds: float = 0.0) -> None:
@@ -177,7 +207,7 @@ def _(outage: Outage) -> None:
     assert failed, "nobody noticed that Azure was down"
     for outcome in failed:
         assert_told(outcome)
-    assert all(one.over >= outage.end - _REOPENING_SECONDS for one in meanwhile if one.served)
+    assert all(one.over >= outage.told for one in meanwhile if one.served)
 
 
 @then("whoever asked after it was served")
@@ -186,6 +216,39 @@ def _(outage: Outage) -> None:
     assert after
     for one in after:
         assert one.served, one
+
+
+# --- LiteLLM
+
+
+@given("an edge that cannot reach LiteLLM", target_fixture="gateway")
+def _(edges: Edges, target: Target) -> Gateway:
+    settings = limit(target.settings, write_ample_limit(_PLACES_WITHOUT_LITELLM))
+    return edges.start(settings, edits=[_ELSEWHERE])
+
+
+@pytest.fixture
+def flood_lines(gateway: Gateway, flood: Flood) -> list[Line]:
+    """What the edge has noted of each request of a flood."""
+    assert gateway.edge is not None
+    ids = {outcome.headers["x-request-id"] for outcome in flood.outcomes}
+    return list(wait_for_lines(gateway.edge, ids).values())
+
+
+@then("each was tried as often as the settings allow")
+def _(flood_lines: list[Line], gateway: Gateway) -> None:
+    assert {line.attempts for line in flood_lines} == {gateway.settings.retries.attempts}
+
+
+@then("on average it waited for half of the settings' back-off")
+def _(flood_lines: list[Line], gateway: Gateway) -> None:
+    # Between nothing and the whole of each back-off, Envoy waits for any time as likely as for another (its
+    # JitteredExponentialBackOffStrategy): the bounds are far from what 20 requests come to by chance.
+    longest = sum_waits(gateway)
+    average = statistics.mean(line.duration_ms for line in flood_lines) / 1000
+    assert longest / 4 <= average <= longest + _EDGE_BUSY_SECONDS, (
+        f"{average:.2f} s on average, of back-offs that are {longest:g} s together"
+    )
 
 
 # --- the gateway itself

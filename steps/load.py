@@ -279,6 +279,13 @@ def _(flood: Flood) -> None:
     assert [(outcome.status, outcome.body) for outcome in flood.refused] == []
 
 
+@then(parsers.parse("all of them are told {status:d} in OpenAI's error shape"))
+def _(flood: Flood, status: int) -> None:
+    for outcome in flood.outcomes:
+        assert outcome.status == status
+        assert_openai_error(outcome)
+
+
 @then("some are served and the others are told 429 in OpenAI's error shape")
 def _(flood: Flood) -> None:
     assert flood.served
