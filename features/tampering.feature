@@ -91,11 +91,24 @@ Feature: Tampering
 
   Rule: What clients may send is let through
 
+    # All at once, though Azure would not take some of them together.
+
     @local
-    Scenario: Every field of OpenAI's API, and what assistants send besides
-      When a client sends every field that it may
+    Scenario: Every field of the Responses API, and what assistants send besides
+      Given a program has stored a response
+      When a client sends every field that it may, and continues that response
       Then the assistant gets its answer
-      And Azure received every field that it takes
+      And Azure received every field that LiteLLM knows and the model takes
+
+    @local
+    Scenario Outline: Every field that OpenAI's API has for <operation>
+      When a client asks for <operation> with every field that there is
+      Then the request is served
+
+      Examples:
+        | operation         |
+        | a chat completion |
+        | embeddings        |
 
   Rule: What cannot be closed is known
 

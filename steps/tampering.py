@@ -10,8 +10,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 from openai.types import EmbeddingCreateParams
-from openai.types.chat import completion_create_params
-from openai.types.responses import response_create_params
+from openai.types.chat.completion_create_params import CompletionCreateParamsStreaming
+from openai.types.responses.response_create_params import ResponseCreateParamsStreaming
 from pytest_bdd import given, parsers, then, when
 from rich.console import Console
 
@@ -62,18 +62,13 @@ _VALUES: Mapping[str, Any] = {
 }
 
 
-#: Fields that OpenAI's API has, by its own package; and two of LiteLLM's that do nothing which a client may not do.
-_OPENAI = {
-    name
-    for kind in (
-        response_create_params.ResponseCreateParamsBase,
-        response_create_params.ResponseCreateParamsStreaming,
-        completion_create_params.CompletionCreateParamsBase,
-        completion_create_params.CompletionCreateParamsStreaming,
-        EmbeddingCreateParams,
-    )
-    for name in kind.__annotations__
+#: Fields that OpenAI's API has for each operation, by its own package.
+_FIELDS: Mapping[str, frozenset[str]] = {
+    "an answer": frozenset(ResponseCreateParamsStreaming.__annotations__),
+    "a chat completion": frozenset(CompletionCreateParamsStreaming.__annotations__),
+    "embeddings": frozenset(EmbeddingCreateParams.__annotations__),
 }
+#: Two of LiteLLM's that do nothing which a client may not do.
 _HARMLESS = {"text_format", "thinking"}
 _MANY = 1_000_000
 
@@ -149,7 +144,7 @@ def _(outcome: Outcome) -> None:
 def _(control: LocalControl, target: Target) -> tuple[str, ...]:
     launcher = choose_launcher(control.stack.launcher, target.settings, Console(stderr=True))
     own = list_own_parameters(launcher, control.stack.litellm)
-    parameters = tuple(name for name in own if name not in _OPENAI | _HARMLESS)
+    parameters = tuple(name for name in own if name not in _HARMLESS.union(*_FIELDS.values()))
     if "api_key" not in parameters:
         raise LookupError("LiteLLM no longer tells its parameters; look at launching/own_parameters.py")
     return parameters
@@ -206,50 +201,87 @@ def _(gateway: Gateway, marker: str, beside: str) -> Outcome:
 
 # --- what is a client's to say
 
-_TOOL = {
-    "type": "function",
+_FUNCTION = {
     "name": "read_file",
     "parameters": {"type": "object", "properties": {}, "additionalProperties": False},
     "strict": True,
 }
 
-#: Each field of POST /v1/responses with a value, but for those that exclude one another.
-_EVERYTHING: Mapping[str, Any] = {
-    "background": False,
-    "include": ["reasoning.encrypted_content"],
-    "instructions": "Be brief.",
-    "max_output_tokens": 1000,
-    "max_tool_calls": 3,
-    "metadata": {"ticket": "7"},
-    "parallel_tool_calls": True,
-    "prompt_cache_key": "session",
-    "prompt_cache_retention": "24h",
-    "reasoning": {"effort": "low", "summary": "auto"},
-    "safety_identifier": "somebody",
-    "service_tier": "auto",
-    "store": False,
-    "stream": False,
-    "text": {"format": {"type": "text"}, "verbosity": "low"},
-    "tool_choice": "auto",
-    "tools": [_TOOL],
-    "top_logprobs": 0,
-    "truncation": "auto",
-    "user": "somebody",
+#: For each operation the fields that cannot hold just any word, each with a value that fits; for an answer, all that
+#: reach Azure. The others take any word, or get lost in LiteLLM.
+_FITTING: Mapping[str, Mapping[str, Any]] = {
+    "an answer": {
+        "background": False,
+        "context_management": [{"type": "compaction", "compact_threshold": 100_000}],
+        "include": ["reasoning.encrypted_content"],
+        "instructions": "Be brief.",
+        "max_output_tokens": 1000,
+        "max_tool_calls": 3,
+        "metadata": {"ticket": "7"},
+        "parallel_tool_calls": True,
+        "prompt": {"id": "pmpt_1"},
+        "prompt_cache_key": "session",
+        "prompt_cache_options": {"mode": "implicit"},
+        "prompt_cache_retention": "24h",
+        "reasoning": {"effort": "low", "summary": "auto"},
+        "safety_identifier": "somebody",
+        "service_tier": "auto",
+        "store": False,
+        "stream": False,
+        "stream_options": {"include_obfuscation": False},
+        "text": {"format": {"type": "text"}, "verbosity": "low"},
+        "tool_choice": "auto",
+        "tools": [{"type": "function", **_FUNCTION}],
+        "top_logprobs": 0,
+        "truncation": "auto",
+        "user": "somebody",
+    },
+    "a chat completion": {
+        "max_completion_tokens": 1000,
+        "max_tokens": 1000,
+        "parallel_tool_calls": True,
+        "prompt_cache_options": {"mode": "implicit"},
+        "reasoning_effort": "low",
+        "response_format": {"type": "text"},
+        "store": False,
+        "stream": False,
+        "tool_choice": "auto",
+        "tools": [{"type": "function", "function": _FUNCTION}],
+        "verbosity": "low",
+        "web_search_options": {"search_context_size": "low"},
+    },
+    "embeddings": {"dimensions": 256, "encoding_format": "float"},
 }
 #: What clients send and Azure would refuse for this model: it is dropped on the way.
 _DROPPED: Mapping[str, Any] = {"client_metadata": {"session": "1"}, "temperature": 0, "top_p": 1}
 
 
-@when("a client sends every field that it may", target_fixture="outcome")
-def _(gateway: Gateway, marker: str) -> Outcome:
-    return send(gateway, write_request(gateway, "an answer", marker, **_EVERYTHING, **_DROPPED))
+def _write_everything(gateway: Gateway, operation: str, marker: str, **more: Any) -> Message:
+    """A request with every field of its operation in it, and `more`."""
+    plain: dict[str, Any] = json.loads(write_request(gateway, operation, marker).content)
+    others = dict.fromkeys(_FIELDS[operation] - plain.keys(), "anything")
+    return write_request(gateway, operation, marker, **{**others, **_FITTING[operation], **more})
 
 
-@then("Azure received every field that it takes")
+@when("a client sends every field that it may, and continues that response", target_fixture="outcome")
+def _(gateway: Gateway, marker: str, stored_id: str) -> Outcome:
+    everything = _write_everything(gateway, "an answer", marker, **_DROPPED, previous_response_id=stored_id)
+    return send(gateway, everything)
+
+
+@when(parsers.parse("a client asks for {operation} with every field that there is"), target_fixture="outcome")
+def _(gateway: Gateway, marker: str, operation: str) -> Outcome:
+    return send(gateway, _write_everything(gateway, operation, marker))
+
+
+@then("Azure received every field that LiteLLM knows and the model takes")
 def _(received: list[RecordedRequest]) -> None:
-    (request,) = received
-    got = {name: value for name, value in request.body.items() if name not in {"model", "input"}}
-    assert got == _EVERYTHING
+    *_, request = received
+    # Azure's own id of the response is another than the gateway's.
+    assert request.body["previous_response_id"]
+    apart = {"model", "input", "previous_response_id"}
+    got = {name: value for name, value in request.body.items() if name not in apart}
+    assert got == _FITTING["an answer"]
 
 
 # --- what cannot be closed
