@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -20,6 +21,10 @@ class SabotageResult(_Frozen):
     sabotage: str
     how: str = Field(description="how it could come about")
     noticed_by: tuple[str, ...] = Field(description="the scenarios that turned red, as they had to")
+    failed_steps: Mapping[str, str] = Field(
+        default={},
+        description="by scenario that turned red: at which step, which shows one that noticed something else",
+    )
     unnoticed_by: tuple[str, ...] = Field(
         default=(), description="those that did not, each with what happened instead"
     )

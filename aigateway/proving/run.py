@@ -237,13 +237,15 @@ def _describe(result: ScenarioResult | None) -> str:
 
 def _judge(sabotage: Sabotage, outcome: Outcome) -> SabotageResult:
     ended = {key: _describe(outcome.results.get(key)) for key in sorted(outcome.trial.scenarios)}
+    red = [key for key, end in ended.items() if end.startswith("failed")]
     return SabotageResult(
         sabotage=sabotage.title,
         how=sabotage.how,
-        noticed_by=tuple(str(key) for key, end in ended.items() if end.startswith("failed")),
+        noticed_by=tuple(map(str, red)),
+        failed_steps={str(key): outcome.results[key].step for key in red},
         unnoticed_by=()
         if outcome.problem
-        else tuple(f"{key}: {end}" for key, end in ended.items() if not end.startswith("failed")),
+        else tuple(f"{key}: {end}" for key, end in ended.items() if key not in red),
         problem=outcome.problem,
         seconds=round(outcome.seconds, 1),
     )

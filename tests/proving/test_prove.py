@@ -89,7 +89,9 @@ def test_a_sabotage_that_is_noticed(machine: Machine) -> None:
     done = prove(machine)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "dev: 1 of 1 sabotages noticed (100 %)" in done.stdout
-    assert read(machine).sabotages[0].noticed_by == ("Health",)
+    (noticed,) = read(machine).sabotages
+    assert noticed.noticed_by == ("Health",)
+    assert noticed.failed_steps == {"Health": "Then it is served"}
     assert machine.find_leftovers() == []
 
 
