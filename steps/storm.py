@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -128,10 +129,16 @@ class Asked:
     target_fixture="asked",
 )
 def _(gateway: Gateway, marker: str, count: int, retries: int) -> list[Asked]:
+    # Clients take a while to make, in which the first one's place would have come back.
+    all_made = threading.Barrier(count, timeout=PATIENCE_SECONDS)
+
     def ask(_: int) -> Asked:
         noting = NotingClient(gateway, retries)
         with noting as client:
-            response = client.responses.create(
+            # The package loads what it has for responses when that is first named.
+            create = client.responses.create
+            all_made.wait()
+            response = create(
                 model=gateway.settings.azure.responses.model, input=f"Reply with exactly: {marker}"
             )
         return Asked(response.output_text, tuple(noting.tries))
