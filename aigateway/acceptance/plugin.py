@@ -8,8 +8,10 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
+import threading
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -74,8 +76,9 @@ def pytest_configure(config: pytest.Config) -> None:
     METER.use(shared.budget, shared.pace)
     if option.target == "deployed":
         config.pluginmanager.register(Retrying())
-    if _needs_stack(config):
-        config.pluginmanager.register(StackOwner(), StackOwner.NAME)
+    if _needs_stack(config) and not config.pluginmanager.has_plugin(StackOwner.NAME):
+        root = find_root(config.invocation_params.dir)
+        config.pluginmanager.register(StackOwner(root, option.environment, option.launcher))
 
 
 def _needs_stack(config: pytest.Config) -> bool:
@@ -95,32 +98,47 @@ def _reach_directly(config: pytest.Config) -> None:
 
 
 class StackOwner:
-    """Starts the stack, in the process that controls the run, and stops it at the end, however that comes.
+    """Starts the stack, in the process that controls the run, and stops it when it is closed, however that comes.
 
     `failure` says why the run had to be given up: the stack did not start, or died.
     """
 
     NAME = "aigateway-stack"
 
-    def __init__(self) -> None:
+    def __init__(self, root: Path, environment: str, launcher: LauncherChoice) -> None:
+        self.__name__ = self.NAME  # by which pytest registers it
         self.stack: Stack | None = None
         self.failure = ""
+        self._begin = partial(_start, root, environment, launcher)
         self._undo = ExitStack()
+        self._told_to_end = threading.Event()
+
+    def start(self) -> None:
+        """Have the stack start, if it has not been; LiteLLM takes so long that nothing should be done before."""
+        if self.stack or self.failure:
+            return
+        self._told_to_end = self._undo.enter_context(interrupt_on_terminate())
+        with self._give_up_on_error():
+            self.stack = self._undo.enter_context(self._begin())
+
+    def close(self) -> None:
+        """Stop what was started."""
+        self._undo.close()
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionstart(self, session: pytest.Session) -> Generator[None, None, None]:
         """Start before everything else and wait after it: while LiteLLM starts, so do pytest's workers."""
-        session.config.add_cleanup(self._undo.close)
-        told_to_end = self._undo.enter_context(interrupt_on_terminate())
-        with self._give_up_on_error():
-            self.stack = self._start(session.config)
-            reference_path = self._undo.enter_context(_keep_for_workers(self.stack.reference))
-            session.config.stash[_REFERENCE] = reference_path
+        session.config.add_cleanup(self.close)
+        self.start()
+        if self.stack:
+            with self._give_up_on_error():
+                reference_path = self._undo.enter_context(_keep_for_workers(self.stack.reference))
+                session.config.stash[_REFERENCE] = reference_path
         yield
         if self.stack:
             with self._give_up_on_error():
-                self.stack.wait_until_ready(give_up=told_to_end.is_set)
-            if told_to_end.is_set():
+                self.stack.wait_until_ready(give_up=self._told_to_end.is_set)
+            if self._told_to_end.is_set():
                 raise KeyboardInterrupt
 
     @pytest.hookimpl(tryfirst=True)
@@ -145,19 +163,20 @@ class StackOwner:
                 )
                 pytest.exit(self.failure, returncode=AigatewayError.exit_code)
 
-    def _start(self, config: pytest.Config) -> Stack:
-        root = find_root(config.invocation_params.dir)
-        rendering = render_environment(root, config.option.environment)
-        choice = cast("LauncherChoice", config.option.launcher)
-        launcher = choose_launcher(choice, rendering.settings, Console(stderr=True))
-        return self._undo.enter_context(run_stack(root, rendering, launcher))
-
     @contextlib.contextmanager
     def _give_up_on_error(self) -> Iterator[None]:
         try:
             yield
         except AigatewayError as error:
             self.failure = str(error)
+
+
+@contextlib.contextmanager
+def _start(root: Path, environment: str, choice: LauncherChoice) -> Iterator[Stack]:
+    rendering = render_environment(root, environment)
+    launcher = choose_launcher(choice, rendering.settings, Console(stderr=True))
+    with run_stack(root, rendering, launcher) as stack:
+        yield stack
 
 
 _REFERENCE = pytest.StashKey[Path]()

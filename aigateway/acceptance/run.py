@@ -228,10 +228,14 @@ def accept(order: Order, console: Console, report: Callable[[Findings], None]) -
     settings = load_environment(order.root, order.environment)
     _clear(order.folder)
     try:
-        with make_temporary_folder("accept") as folder, share(settings, deployment, tokens) as shared:
+        with (
+            make_temporary_folder("accept") as folder,
+            share(settings, deployment, tokens) as shared,
+            _start_stack(order) as owners,
+        ):
             # pytest makes the scenarios' folders there: by itself it keeps those of the last three runs.
             arguments = [*order.arguments, f"--basetemp={folder / 'scenarios'}"]
-            code = call_pytest(arguments, (observer, shared))
+            code = call_pytest(arguments, (observer, shared, *owners))
             observer.tally = shared.budget.read() if shared.budget else None
         _redact_file(order.folder / JUNIT_FILE, observer.redactor)
         _require_end(order, observer, code)
@@ -245,6 +249,17 @@ def accept(order: Order, console: Console, report: Callable[[Findings], None]) -
     write_atomically(order.folder / RESULT_FILE, result.model_dump_json(indent=2) + "\n")
     report(_gather(order, observer, result))
     return result
+
+
+@contextlib.contextmanager
+def _start_stack(order: Order) -> Iterator[tuple[StackOwner, ...]]:
+    """What owns the stack, which starts while pytest reads the features; nothing for a deployed gateway."""
+    if order.target == "deployed":
+        yield ()
+        return
+    with contextlib.closing(StackOwner(order.root, order.environment, order.launcher)) as owner:
+        owner.start()
+        yield (owner,)
 
 
 def _require_end(order: Order, observer: _Observer, code: int) -> None:
