@@ -113,13 +113,15 @@ class StackOwner:
         self._undo = ExitStack()
         self._told_to_end = threading.Event()
 
-    def start(self) -> None:
-        """Have the stack start, if it has not been; LiteLLM takes so long that nothing should be done before."""
-        if self.stack or self.failure:
-            return
-        self._told_to_end = self._undo.enter_context(interrupt_on_terminate())
-        with self._give_up_on_error():
+    def start(self) -> Stack:
+        """Have the stack start, if it has not been; LiteLLM takes so long that nothing should be done before.
+
+        Raises AigatewayError when it cannot.
+        """
+        if self.stack is None:
+            self._told_to_end = self._undo.enter_context(interrupt_on_terminate())
             self.stack = self._undo.enter_context(self._begin())
+        return self.stack
 
     def close(self) -> None:
         """Stop what was started."""
@@ -129,11 +131,9 @@ class StackOwner:
     def pytest_sessionstart(self, session: pytest.Session) -> Generator[None, None, None]:
         """Start before everything else and wait after it: while LiteLLM starts, so do pytest's workers."""
         session.config.add_cleanup(self.close)
-        self.start()
-        if self.stack:
-            with self._give_up_on_error():
-                reference_path = self._undo.enter_context(_keep_for_workers(self.stack.reference))
-                session.config.stash[_REFERENCE] = reference_path
+        with self._give_up_on_error():
+            reference_path = self._undo.enter_context(_keep_for_workers(self.start().reference))
+            session.config.stash[_REFERENCE] = reference_path
         yield
         if self.stack:
             with self._give_up_on_error():

@@ -21,11 +21,11 @@ from rich.table import Table
 
 from aigateway.acceptance.budget import Tally, choose_budget
 from aigateway.acceptance.calling import call_pytest
-from aigateway.acceptance.features import hash_features
+from aigateway.acceptance.features import hash_features, list_scenarios
 from aigateway.acceptance.findings import REPORT_FILES, Findings, locate_run
 from aigateway.acceptance.observing import read_record
 from aigateway.acceptance.plugin import StackOwner, find_redactor, read_result
-from aigateway.acceptance.profiles import SLOW, Profile
+from aigateway.acceptance.profiles import SLOW, Profile, belongs
 from aigateway.acceptance.records import Record
 from aigateway.acceptance.redaction import Redactor
 from aigateway.acceptance.results import (
@@ -104,9 +104,8 @@ class Order:
             *(["-m", self.tags] if self.tags else []),
         ]
 
-    @property
-    def arguments(self) -> list[str]:
-        """What pytest is called with."""
+    def list_arguments(self, scenarios: int) -> list[str]:
+        """What pytest is called with, to run so many."""
         return [
             *self.features,
             f"--environment={self.environment}",
@@ -115,7 +114,8 @@ class Order:
             f"--base-url={self.base_url}",
             f"--workspace={self.workspace}",
             *([] if self.token_budget is None else [f"--token-budget={self.token_budget}"]),
-            f"--numprocesses={PROCESSES}",
+            # Each has much to load before its first scenario.
+            f"--numprocesses={min(PROCESSES, scenarios)}",
             # A worker takes the next scenario when it is free; the long ones stand in different files.
             "--dist=worksteal",
             f"--junitxml={self.folder / JUNIT_FILE}",
@@ -223,22 +223,22 @@ def accept(order: Order, console: Console, report: Callable[[Findings], None]) -
     observer = _Observer(console)
     tokens = choose_budget(order.target, order.token_budget)
     deployment = _find_deployment(order)
-    if order.selection:
-        _require_choice(order)
+    chosen = _count_chosen(order) if order.selection else 0
     settings = load_environment(order.root, order.environment)
     _clear(order.folder)
     try:
+        scenarios = chosen or _count_written(order)
         with (
             make_temporary_folder("accept") as folder,
             share(settings, deployment, tokens) as shared,
             _start_stack(order) as owners,
         ):
             # pytest makes the scenarios' folders there: by itself it keeps those of the last three runs.
-            arguments = [*order.arguments, f"--basetemp={folder / 'scenarios'}"]
+            arguments = [*order.list_arguments(scenarios), f"--basetemp={folder / 'scenarios'}"]
             code = call_pytest(arguments, (observer, shared, *owners))
             observer.tally = shared.budget.read() if shared.budget else None
         _redact_file(order.folder / JUNIT_FILE, observer.redactor)
-        _require_end(order, observer, code)
+        _require_end(observer, code)
     except (AigatewayError, KeyboardInterrupt) as error:
         result = _conclude(order, observer, deployment, started, time.monotonic() - clock, conformant=False)
         with contextlib.suppress(AigatewayError):  # what has gone wrong before is what has to be told
@@ -262,10 +262,8 @@ def _start_stack(order: Order) -> Iterator[tuple[StackOwner, ...]]:
         yield (owner,)
 
 
-def _require_end(order: Order, observer: _Observer, code: int) -> None:
+def _require_end(observer: _Observer, code: int) -> None:
     """Raise what ended the run, if it did not come to its end."""
-    if code == pytest.ExitCode.NO_TESTS_COLLECTED:
-        raise AigatewayError(f"{order.root / 'features'}: has no scenario of the profile {order.profile}")
     if code == pytest.ExitCode.INTERRUPTED and not observer.failure:
         raise KeyboardInterrupt
     if observer.failure or code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
@@ -345,16 +343,36 @@ def _find_revision(order: Order) -> str:
         raise AigatewayError(f"--revision is not given, and {error}") from error
 
 
-def _require_choice(order: Order) -> None:
-    """Ask pytest what `-k` and `-m` choose, before a gateway is started for it."""
+class _Count:
+    """Counts what pytest collects."""
+
+    def __init__(self) -> None:
+        self.scenarios = 0
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self.scenarios = len(session.items)
+
+
+def _count_chosen(order: Order) -> int:
+    """How many scenarios `-k` and `-m` choose, by pytest, before a gateway is started for them."""
     require_tags(order.tags)
     said = io.StringIO()
+    count = _Count()
     with contextlib.redirect_stderr(said):
-        code = call_pytest([*order.features, "--collect-only"])
+        code = call_pytest([*order.features, "--collect-only"], [count])
     if code == pytest.ExitCode.NO_TESTS_COLLECTED:
         raise AigatewayError(f"no scenario is chosen by {order.selection}")
     if code == pytest.ExitCode.USAGE_ERROR:
         raise AigatewayError(said.getvalue().strip().removeprefix("ERROR: "))
+    return count.scenarios
+
+
+def _count_written(order: Order) -> int:
+    """How many scenarios are of the profile; a feature that cannot be read is told before anything is started."""
+    count = sum(belongs(scenario.tags, order.profile) for scenario in list_scenarios(order.root))
+    if not count:
+        raise AigatewayError(f"{order.root / 'features'}: has no scenario of the profile {order.profile}")
+    return count
 
 
 def _clear(folder: Path) -> None:

@@ -244,10 +244,10 @@ def test_of_a_run_that_cannot_begin_the_reason_is_all_there_is(run: Run) -> None
     feature.write_text("Feature: Broken\n  Scenario: x\n    Given a\n  ?\n")
     done = accept(run)
     assert done.returncode == 2
-    assert "cannot be read" in done.stderr
+    assert "features/tiny.feature:4: is no feature: " in done.stderr
     page = (run.folder / "report.html").read_text()
     assert "Not finished" in page
-    assert "cannot be read" in page
+    assert "is no feature" in page
     assert (run.folder / "summary.md").read_text().startswith("## dev: not finished\n")
     assert not [path for path in run.folder.iterdir() if OLD in path.read_text()]
 
