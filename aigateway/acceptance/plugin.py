@@ -11,7 +11,6 @@ import tempfile
 import threading
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -109,7 +108,7 @@ class StackOwner:
         self.__name__ = self.NAME  # by which pytest registers it
         self.stack: Stack | None = None
         self.failure = ""
-        self._begin = partial(_start, root, environment, launcher)
+        self._root, self._environment, self._choice = root, environment, launcher
         self._undo = ExitStack()
         self._told_to_end = threading.Event()
 
@@ -120,7 +119,9 @@ class StackOwner:
         """
         if self.stack is None:
             self._told_to_end = self._undo.enter_context(interrupt_on_terminate())
-            self.stack = self._undo.enter_context(self._begin())
+            rendering = render_environment(self._root, self._environment)
+            launcher = choose_launcher(self._choice, rendering.settings, Console(stderr=True))
+            self.stack = self._undo.enter_context(run_stack(self._root, rendering, launcher))
         return self.stack
 
     def close(self) -> None:
@@ -169,14 +170,6 @@ class StackOwner:
             yield
         except AigatewayError as error:
             self.failure = str(error)
-
-
-@contextlib.contextmanager
-def _start(root: Path, environment: str, choice: LauncherChoice) -> Iterator[Stack]:
-    rendering = render_environment(root, environment)
-    launcher = choose_launcher(choice, rendering.settings, Console(stderr=True))
-    with run_stack(root, rendering, launcher) as stack:
-        yield stack
 
 
 _REFERENCE = pytest.StashKey[Path]()
