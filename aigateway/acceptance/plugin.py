@@ -34,7 +34,7 @@ from aigateway.acceptance.target import Target, find_deployed, find_local
 from aigateway.deployed.deployment import is_this_machine
 from aigateway.errors import AigatewayError, LaunchError
 from aigateway.launching.choice import LauncherChoice, choose_launcher
-from aigateway.launching.parts import quote_log
+from aigateway.launching.parts import quote_end
 from aigateway.launching.stack import Stack, StackReference, run_stack
 from aigateway.rendering.renderer import render_environment
 from aigateway.settings.loading import find_root
@@ -159,9 +159,7 @@ class StackOwner:
             return
         for part in (self.stack.litellm, self.stack.edge):
             if not part.is_running():
-                self.failure = (
-                    f"{part.name} died in the middle of the run; its last lines:\n{quote_log(part)}"
-                )
+                self.failure = f"{part.name} died in the middle of the run {quote_end(part)}"
                 pytest.exit(self.failure, returncode=AigatewayError.exit_code)
 
     @contextlib.contextmanager

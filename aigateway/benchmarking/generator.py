@@ -35,9 +35,9 @@ _UNLIMITED = 10**9
 class Load:
     """`users` who send `request` again and again, with the key that is called `key`.
 
-    At first they are unwatched, while it settles; then for `seconds`, or for longer until `least` have been answered,
-    but not for more than `most_seconds`, and at most `most` times in all. With an interval, the users together send one
-    request each `interval_seconds`.
+    At first they are unwatched, while it settles; then for `seconds`, or for longer until `least` have been answered or
+    one has failed, but not for more than `most_seconds`, and at most `most` times in all. With an interval, the users
+    together send one request each `interval_seconds`.
     """
 
     request: Request

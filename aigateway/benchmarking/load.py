@@ -70,13 +70,13 @@ class Slice:
         self.marks = [mark.encode() for mark in order["marks"]]
 
     def take(self) -> bool:
-        """Whether one more request may be sent: until its time is over, and enough have been answered."""
+        """Whether one more request may be sent: until its time is over, and enough have been answered.
+
+        After a failure none has to be waited for: there will be no figure.
+        """
         now = time.perf_counter()
-        if (
-            self.closed is None
-            and now >= self.deadline
-            and (len(self.samples) >= self.least or now >= self.last_call)
-        ):
+        enough = self.failures or len(self.samples) >= self.least or now >= self.last_call
+        if self.closed is None and now >= self.deadline and enough:
             self.closed = now
         if self.closed is not None or self.left <= 0:
             return False

@@ -16,7 +16,7 @@ from testcontainers.core.container import DockerContainer
 
 from aigateway.errors import LaunchError
 from aigateway.launching.commands import PartName, StartCommand
-from aigateway.launching.parts import EDGE_SLOTS, ContainerReference, LauncherName, PartReference
+from aigateway.launching.parts import EDGE_SLOTS, ContainerReference, LauncherName, PartReference, name_exit
 
 _LOOPBACK = "127.0.0.1"
 _HOST_NAME = "host.docker.internal"
@@ -57,6 +57,16 @@ class ContainerPart:
         except docker.errors.NotFound:
             return False
         return bool(wrapped.status in {"created", "running"})
+
+    def explain_end(self) -> str:
+        """The exit code or the signal that it ended with, and whether it had too little memory."""
+        wrapped = self.container.get_wrapped_container()
+        try:
+            wrapped.reload()
+        except docker.errors.NotFound:
+            return "removed"
+        state = wrapped.attrs["State"]
+        return name_exit(state["ExitCode"]) + (", out of memory" if state["OOMKilled"] else "")
 
     def stop(self) -> None:
         """Stop and remove it."""

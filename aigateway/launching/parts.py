@@ -6,9 +6,10 @@ The process that started a part holds a `Part`; other processes (the scenarios' 
 from __future__ import annotations
 
 import re
+import signal
 import subprocess
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 LauncherName = Literal["process", "container"]
 
 _LAST_LINES = 15
+
+# What a signal has ended has 128 and its number for an exit code.
+_SIGNALS_FROM = 128
 
 #: So many processes run scenarios side by side, and each may have so many edges at once. Scenarios mostly wait; more
 #: processes cost memory and their start, and LiteLLM is what two cores are busy with.
@@ -162,6 +166,9 @@ class Part(Protocol):
 
     def is_running(self) -> bool: ...
 
+    def explain_end(self) -> str:
+        """By what it ended, which must have happened: `exit code 1`, `SIGKILL` …"""
+
     def stop(self) -> None:
         """Tell it to end, and wait for it."""
 
@@ -203,6 +210,19 @@ class Launcher(Protocol):
 
     def run_python(self, litellm: PartReference, code: str) -> str:
         """Run `code` with the Python and the packages of `litellm`, beside it; returns what it prints."""
+
+
+def name_exit(code: int) -> str:
+    """What an exit code means: `exit code 1`, or the signal that it stands for, as a shell counts it or Python."""
+    number = -code if code < 0 else code - _SIGNALS_FROM
+    with suppress(ValueError):
+        return signal.Signals(number).name
+    return f"exit code {code}"
+
+
+def quote_end(part: Part) -> str:
+    """How a part ended and what it said last, for an error message that begins with its name and a verb."""
+    return f"({part.explain_end()}); its last lines:\n{quote_log(part)}"
 
 
 def quote_log(part: Part | PartReference) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from aigateway.errors import LaunchError
 from aigateway.launching.commands import PartName, StartCommand
-from aigateway.launching.parts import LauncherName, PartReference, ProcessReference
+from aigateway.launching.parts import LauncherName, PartReference, ProcessReference, name_exit
 from aigateway.launching.ports import find_free_port
 from aigateway.launching.runtime import Runtime
 
@@ -43,6 +43,10 @@ class ProcessPart:
     def is_running(self) -> bool:
         """Whether it has not ended."""
         return self.process.poll() is None
+
+    def explain_end(self) -> str:
+        """The exit code or the signal that it ended with."""
+        return name_exit(self.process.wait())
 
     def stop(self) -> None:
         """End it, with force if it does not end by itself, and remove its folder."""

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from aigateway.errors import LaunchError
 from aigateway.launching.choice import LauncherChoice, choose_launcher
-from aigateway.launching.parts import quote_log
+from aigateway.launching.parts import quote_end
 from aigateway.launching.ports import require_free_port
 from aigateway.launching.stack import Stack, run_stack
 from aigateway.rendering.renderer import Rendering
@@ -45,7 +45,7 @@ def run_until_stopped(
         while not stopped.wait(_CHECK_SECONDS):
             for part in (stack.litellm, stack.edge):
                 if not part.is_running():
-                    raise LaunchError(f"{part.name} died; its last lines:\n{quote_log(part)}")
+                    raise LaunchError(f"{part.name} died {quote_end(part)}")
 
 
 @contextlib.contextmanager

@@ -15,7 +15,15 @@ from aigateway.errors import LaunchError
 from aigateway.launching.commands import command_envoy, command_litellm
 from aigateway.launching.edits import Edit
 from aigateway.launching.keys import GatewayKeys, generate_keys
-from aigateway.launching.parts import EdgePart, Launcher, LauncherName, Part, PartReference, quote_log
+from aigateway.launching.parts import (
+    EdgePart,
+    Launcher,
+    LauncherName,
+    Part,
+    PartReference,
+    quote_end,
+    quote_log,
+)
 from aigateway.rendering.renderer import ENVOY, LITELLM, Rendering
 from aigateway.settings.model import Settings
 from aigateway.simulator.config import SimulatorConfig
@@ -126,9 +134,7 @@ def require_ready(
             return True
         for part in parts:
             if not part.is_running():
-                raise LaunchError(
-                    f"{part.name} ended before it was ready; its last lines:\n{quote_log(part)}"
-                )
+                raise LaunchError(f"{part.name} ended before it was ready {quote_end(part)}")
         try:
             status = client.get(f"{base_url}{HEALTH_PATH}").status_code
         except httpx.HTTPError as error:

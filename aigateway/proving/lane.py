@@ -23,7 +23,7 @@ from aigateway.errors import AigatewayError, LaunchError
 from aigateway.files import make_temporary_folder
 from aigateway.launching.choice import choose_launcher
 from aigateway.launching.commands import command_envoy
-from aigateway.launching.parts import EDGE_SLOTS, EdgePart, LauncherName, quote_log
+from aigateway.launching.parts import EDGE_SLOTS, EdgePart, LauncherName, quote_end, quote_log
 from aigateway.launching.stack import (
     READY_SECONDS,
     Stack,
@@ -167,7 +167,7 @@ def _require_answer(edge: EdgePart) -> None:
 
     def answers() -> bool:
         if not edge.is_running():
-            raise LaunchError(f"the broken envoy ended; its last lines:\n{quote_log(edge)}")
+            raise LaunchError(f"the broken envoy ended {quote_end(edge)}")
         with contextlib.suppress(httpx.HTTPError):
             return bool(client.get(edge.base_url).status_code)
         return False

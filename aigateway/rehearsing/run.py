@@ -22,7 +22,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from aigateway.errors import AigatewayError, LaunchError
 from aigateway.files import write_atomically
 from aigateway.launching.choice import LauncherChoice, choose_launcher
-from aigateway.launching.parts import PartReference, quote_log
+from aigateway.launching.parts import PartReference, quote_end
 from aigateway.launching.session import catch_signals
 from aigateway.launching.stack import Stack, run_stack
 from aigateway.rehearsing.files import list_files
@@ -236,7 +236,7 @@ def _send(
     def ask_whether_to_end() -> End | None:
         for part in (stack.litellm, stack.edge):
             if not part.is_running():
-                raise LaunchError(f"{part.name} died; its last lines:\n{quote_log(part)}")
+                raise LaunchError(f"{part.name} died {quote_end(part)}")
         if stopped.is_set():
             return "stopped"
         return "time" if time.monotonic() >= deadline else None

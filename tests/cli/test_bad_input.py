@@ -203,7 +203,7 @@ def test_litellm_that_does_not_start(machine: Machine) -> None:
         done = machine.run(command, "dev", "--launcher", "process")
         assert done.returncode == 2
         assert (
-            "error: litellm ended before it was ready; its last lines:\n    model_list is no list"
+            "error: litellm ended before it was ready (exit code 1); its last lines:\n    model_list is no list"
             in done.stderr
         )
         assert "Traceback" not in done.stderr

@@ -137,7 +137,7 @@ def test_up_says_that_a_part_died(machine: Machine, started: Start) -> None:
     os.kill(find_litellm(machine)[0], signal.SIGKILL)
     code, _, errors = end(process)
     assert code == 2
-    assert "error: litellm died; its last lines:\n    a stand-in serves" in errors
+    assert "error: litellm died (SIGKILL); its last lines:\n    a stand-in serves" in errors
     assert "Traceback" not in errors
     assert machine.find_leftovers() == []
 
@@ -178,7 +178,10 @@ def test_accept_says_that_a_part_died_and_does_not_go_on(machine: Machine, start
     os.kill(find_litellm(machine)[0], signal.SIGKILL)
     code, output, errors = end(process)
     assert code == 2, output + errors
-    assert "error: litellm died in the middle of the run; its last lines:\n    a stand-in serves" in errors
+    assert (
+        "error: litellm died in the middle of the run (SIGKILL); its last lines:\n    a stand-in serves"
+        in errors
+    )
     assert "conformant" not in output
     assert "Traceback" not in errors
     assert machine.find_leftovers() == []

@@ -55,6 +55,26 @@ def test_a_part_is_not_root_and_can_write_only_to_its_temporary_folder(launcher:
     assert not part.is_running()
 
 
+def test_a_part_that_ended_says_with_what(launcher: ContainerLauncher) -> None:
+    part = launcher.start_litellm(StartCommand("litellm", "exit 3", {}))
+    try:
+        assert wait_until(lambda: not part.is_running(), seconds=PATIENCE_SECONDS)
+        assert part.explain_end() == "exit code 3"
+    finally:
+        part.stop()
+    assert part.explain_end() == "removed"
+
+
+def test_a_part_that_was_killed_says_by_which_signal(launcher: ContainerLauncher) -> None:
+    part = launcher.start_litellm(StartCommand("litellm", WAIT, {}))
+    try:
+        part.container.get_wrapped_container().kill("SIGKILL")
+        assert wait_until(lambda: not part.is_running(), seconds=PATIENCE_SECONDS)
+        assert part.explain_end() == "SIGKILL"
+    finally:
+        part.stop()
+
+
 def test_both_parts_share_a_network_and_only_the_edges_ports_are_published(
     launcher: ContainerLauncher,
 ) -> None:

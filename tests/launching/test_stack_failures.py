@@ -19,7 +19,7 @@ from rich.console import Console
 from aigateway.errors import AigatewayError, LaunchError
 from aigateway.launching.choice import choose_launcher
 from aigateway.launching.commands import StartCommand
-from aigateway.launching.parts import ContainerReference
+from aigateway.launching.parts import ContainerReference, name_exit
 from aigateway.launching.ports import find_free_port, require_free_port
 from aigateway.launching.process import ProcessLauncher
 from aigateway.launching.stack import Stack, run_stack
@@ -70,7 +70,7 @@ def test_litellm_that_ends_at_once_is_named_with_its_last_lines(here: Machine) -
     with pytest.raises(LaunchError) as raised, run(here) as stack:
         stack.wait_until_ready(PATIENCE_SECONDS)
     said = str(raised.value)
-    assert said.startswith("litellm ended before it was ready; its last lines:\n")
+    assert said.startswith("litellm ended before it was ready (exit code 1); its last lines:\n")
     assert "model_list is no list" in said
     assert "line 49" in said
     assert "line 10\n" not in said, "the last lines, not all"
@@ -87,6 +87,22 @@ def test_envoy_with_a_broken_config_is_named_with_its_last_lines(here: Machine) 
     ):
         stack.wait_until_ready(PATIENCE_SECONDS)
     assert list(here.temporary.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [
+        (0, "exit code 0"),
+        (64, "exit code 64"),
+        (-11, "SIGSEGV"),
+        (139, "SIGSEGV"),
+        (137, "SIGKILL"),
+        (128, "exit code 128"),
+        (255, "exit code 255"),
+    ],
+)
+def test_an_exit_code_that_stands_for_a_signal_is_named_after_it(code: int, name: str) -> None:
+    assert name_exit(code) == name
 
 
 def test_a_start_script_that_refuses_says_so_in_the_error(here: Machine) -> None:
