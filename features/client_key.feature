@@ -51,6 +51,11 @@ Feature: Client keys
         | Authorization: Bearer KEY |
         | x-gateway-key: KEY        |
 
+    @local @deployed @costs-tokens
+    Scenario: The key beside a token for what stands before the gateway
+      When somebody asks with a valid key in the gateway's own header and a token in Authorization
+      Then the request is served
+
   Rule: Each client has keys of its own
 
     @local @NFR3

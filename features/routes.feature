@@ -209,10 +209,10 @@ Feature: The served surface
       And Azure received nothing of it
 
       Examples:
-        | order                                    |
-        | the valid one first                      |
-        | the valid one last                       |
-        | the valid one in the gateway's own header |
+        | order                                                               |
+        | the valid one first                                                 |
+        | the valid one last                                                  |
+        | the valid one in Authorization, another in the gateway's own header |
 
   Rule: A request has its limits
 

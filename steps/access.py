@@ -40,6 +40,10 @@ def describe_credential(name: str, gateway: Gateway, target: Target) -> dict[str
         "an empty key": {"Authorization": "Bearer", "x-gateway-key": ""},
         "a wrong key": {"Authorization": f"Bearer sk-{secrets.token_urlsafe(32)}"},
         "a valid key in another header": {"api-key": gateway.key, "x-api-key": gateway.key},
+        "a valid key in the gateway's own header and a token in Authorization": {
+            "Authorization": f"Bearer {secrets.token_urlsafe(256)}",
+            "x-gateway-key": gateway.key,
+        },
     }[name]
 
 

@@ -153,11 +153,15 @@ def _(outcome: Outcome, gateway: Gateway) -> None:
 @when(parsers.parse("somebody sends two keys, {order}"), target_fixture="outcome")
 def _(gateway: Gateway, marker: str, order: str) -> Outcome:
     (valid, form), body = _write_own(gateway, marker)
-    wrong = ("Authorization", "Bearer sk-of-nobody-at-all-but-long-enough")
+    wrong = "sk-of-nobody-at-all-but-long-enough"
+    wrong_bearer = ("Authorization", f"Bearer {wrong}")
     keys = {
-        "the valid one first": (valid, wrong),
-        "the valid one last": (wrong, valid),
-        "the valid one in the gateway's own header": (wrong, ("x-gateway-key", gateway.key)),
+        "the valid one first": (valid, wrong_bearer),
+        "the valid one last": (wrong_bearer, valid),
+        "the valid one in Authorization, another in the gateway's own header": (
+            valid,
+            ("x-gateway-key", wrong),
+        ),
     }
     return request(gateway, "POST", "/v1/responses", (*keys[order], form), body)
 

@@ -16,7 +16,14 @@ from testcontainers.core.container import DockerContainer
 
 from aigateway.errors import LaunchError
 from aigateway.launching.commands import PartName, StartCommand
-from aigateway.launching.parts import EDGE_SLOTS, ContainerReference, LauncherName, PartReference, name_exit
+from aigateway.launching.parts import (
+    EDGE_SLOTS,
+    ContainerReference,
+    LauncherName,
+    PartReference,
+    name_exit,
+    require_started,
+)
 
 _LOOPBACK = "127.0.0.1"
 _HOST_NAME = "host.docker.internal"
@@ -103,12 +110,9 @@ class ContainerLauncher:
             published = (_LOOPBACK, port if port and slot == 0 else None)
             container.ports[f"{_FIRST_EDGE_PORT + slot}/tcp"] = published  # type: ignore[assignment] # docker-py takes it
         with _removing_on_failure(container):
-            container_id = self._start(command, container)
-            ports = {
-                slot: _read_published_port(container, _FIRST_EDGE_PORT + slot) for slot in range(EDGE_SLOTS)
-            }
-        reference = ContainerReference(container_id=container_id, edge_ports=ports)
-        return ContainerPart("litellm", reference, container)
+            started = ContainerReference(container_id=self._start(command, container))
+            ports = _read_published_ports(ContainerPart("litellm", started, container))
+        return ContainerPart("litellm", started.model_copy(update={"edge_ports": ports}), container)
 
     def start_edge(self, command: StartCommand, litellm: PartReference, *, slot: int = 0) -> ContainerPart:
         """Start an Envoy in the network of `litellm`."""
@@ -222,10 +226,15 @@ def _find_host_address() -> str:
     return pools[0].get("Gateway") or str(next(ipaddress.ip_network(pools[0]["Subnet"]).hosts()))
 
 
-def _read_published_port(container: DockerContainer, port: int) -> int:
-    wrapped = container.get_wrapped_container()
+def _read_published_ports(part: ContainerPart) -> dict[int, int]:
+    """This machine's port for each slot; what has ended has none any more, and is said to have ended."""
+    wrapped = part.container.get_wrapped_container()
     wrapped.reload()
-    published = wrapped.ports[f"{port}/tcp"]
-    if not published:
-        raise LaunchError(f"Docker did not publish port {port} of {container.image}")
-    return int(published[0]["HostPort"])
+    ports = {}
+    for slot in range(EDGE_SLOTS):
+        published = wrapped.ports.get(f"{_FIRST_EDGE_PORT + slot}/tcp")
+        if not published:
+            require_started(part)
+            raise LaunchError(f"Docker did not publish the ports of {part.container.image}")
+        ports[slot] = int(published[0]["HostPort"])
+    return ports

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from aigateway.errors import LaunchError
 from aigateway.launching.commands import StartCommand
 
 if TYPE_CHECKING:
@@ -218,6 +219,12 @@ def name_exit(code: int) -> str:
     with suppress(ValueError):
         return signal.Signals(number).name
     return f"exit code {code}"
+
+
+def require_started(part: Part) -> None:
+    """Raise LaunchError when a part that is not ready yet has ended."""
+    if not part.is_running():
+        raise LaunchError(f"{part.name} ended before it was ready {quote_end(part)}")
 
 
 def quote_end(part: Part) -> str:

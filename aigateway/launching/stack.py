@@ -21,8 +21,8 @@ from aigateway.launching.parts import (
     LauncherName,
     Part,
     PartReference,
-    quote_end,
     quote_log,
+    require_started,
 )
 from aigateway.rendering.renderer import ENVOY, LITELLM, Rendering
 from aigateway.settings.model import Settings
@@ -133,8 +133,7 @@ def require_ready(
         if give_up():
             return True
         for part in parts:
-            if not part.is_running():
-                raise LaunchError(f"{part.name} ended before it was ready {quote_end(part)}")
+            require_started(part)
         try:
             status = client.get(f"{base_url}{HEALTH_PATH}").status_code
         except httpx.HTTPError as error:
@@ -183,12 +182,17 @@ def run_stack(
             command_litellm(root, rendering.texts[LITELLM], endpoint, keys, edits), port=port
         )
         undo.callback(litellm.stop)
-        edge = launcher.start_edge(
-            command_envoy(
-                root, rendering.texts[ENVOY], keys, edits, settings.scale.termination_grace_seconds
-            ),
-            litellm.reference,
-        )
+        try:
+            edge = launcher.start_edge(
+                command_envoy(
+                    root, rendering.texts[ENVOY], keys, edits, settings.scale.termination_grace_seconds
+                ),
+                litellm.reference,
+            )
+        except LaunchError:
+            # That the other part has ended is the reason, or the better one.
+            require_started(litellm)
+            raise
         undo.callback(edge.stop)
         yield Stack(rendering, keys, launcher, simulator, litellm, edge, tuple(edits))
 

@@ -11,7 +11,8 @@ from aigateway.rules.rule import Complaint, rule
 from aigateway.rules.subject import TerraformVariables
 from aigateway.settings.model import Client, Settings
 
-KEY_HEADERS = ("Authorization", "x-gateway-key")
+#: Where a client's key is looked for; the first that is there decides.
+_KEY_HEADERS = ("x-gateway-key", "Authorization")
 
 #: Headers in which a client sends a key of its own, or by which LiteLLM or Azure would take one.
 _CLIENT_KEY_HEADERS = ("x-gateway-key", "api-key", "x-api-key", "cookie")
@@ -63,8 +64,9 @@ def _judge_credentials(auth: ApiKeyAuth, expected: dict[str, Client]) -> Iterato
 @rule(
     "EN031",
     "a key taken from elsewhere, or a client's name that is not the key's",
-    reason="a key in a query or a cookie ends up in logs; the limits and the access log count by the name that the "
-    "key gives, and a name that a client may choose itself is worth nothing",
+    reason="a key in a query or a cookie ends up in logs; a token in Authorization, for what stands before the edge, "
+    "would hide the key beside it; the limits and the access log count by the name that the key gives, and a name that "
+    "a client may choose itself is worth nothing",
     source="the PRD, FR3; "
     "www.envoyproxy.io/docs/envoy/v1.40.0/configuration/http/http_filters/api_key_auth_filter",
 ).on_envoy
@@ -74,8 +76,8 @@ def key_sources(config: EnvoyConfig, _settings: Settings) -> Iterator[Complaint]
     for auth in (auth for manager in config.managers for auth in manager.key_auths):
         if any(source.query or source.cookie for source in auth.key_sources) or [
             source.header for source in auth.key_sources
-        ] != list(KEY_HEADERS):
-            yield f"{place}.key_sources", f"must be the headers {' and '.join(KEY_HEADERS)}"
+        ] != list(_KEY_HEADERS):
+            yield f"{place}.key_sources", f"must be the headers {', then '.join(_KEY_HEADERS)}"
         if auth.forwarding is None or auth.forwarding.header != CLIENT_HEADER:
             yield f"{place}.forwarding.header", f"must be {CLIENT_HEADER}"
         if auth.forwarding is None or not auth.forwarding.hide_credentials:

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 
 import pytest
 from conftest import PATIENCE_SECONDS, Machine, find_containers, name_images, require_engine
+from testcontainers.core.container import DockerContainer
 
 from aigateway.errors import LaunchError
 from aigateway.launching import container
@@ -55,24 +56,37 @@ def test_a_part_is_not_root_and_can_write_only_to_its_temporary_folder(launcher:
     assert not part.is_running()
 
 
-def test_a_part_that_ended_says_with_what(launcher: ContainerLauncher) -> None:
-    part = launcher.start_litellm(StartCommand("litellm", "exit 3", {}))
+@pytest.mark.parametrize(("signal", "end"), [("SIGTERM", "exit code 3"), ("SIGKILL", "SIGKILL")])
+def test_a_part_that_ended_says_by_what(launcher: ContainerLauncher, signal: str, end: str) -> None:
+    script = "trap 'exit 3' TERM; echo ready; while :; do sleep 0.1; done"
+    part = launcher.start_litellm(StartCommand("litellm", script, {}))
     try:
+        wait_for(part, "ready")
+        part.container.get_wrapped_container().kill(signal)
         assert wait_until(lambda: not part.is_running(), seconds=PATIENCE_SECONDS)
-        assert part.explain_end() == "exit code 3"
+        assert part.explain_end() == end
     finally:
         part.stop()
     assert part.explain_end() == "removed"
 
 
-def test_a_part_that_was_killed_says_by_which_signal(launcher: ContainerLauncher) -> None:
-    part = launcher.start_litellm(StartCommand("litellm", WAIT, {}))
-    try:
-        part.container.get_wrapped_container().kill("SIGKILL")
-        assert wait_until(lambda: not part.is_running(), seconds=PATIENCE_SECONDS)
-        assert part.explain_end() == "SIGKILL"
-    finally:
-        part.stop()
+def test_litellm_that_refuses_before_it_has_ports_is_named_with_its_last_lines(
+    launcher: ContainerLauncher, images: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = DockerContainer.start
+
+    def start_and_wait(one: DockerContainer) -> DockerContainer:
+        start(one).get_wrapped_container().wait()
+        return one
+
+    monkeypatch.setattr(DockerContainer, "start", start_and_wait)
+    before = find_containers(images)
+    with pytest.raises(LaunchError) as raised:
+        launcher.start_litellm(StartCommand("litellm", "echo no model; exit 64", {}))
+    assert str(raised.value) == (
+        "litellm ended before it was ready (exit code 64); its last lines:\n    no model"
+    )
+    assert find_containers(images) == before
 
 
 def test_both_parts_share_a_network_and_only_the_edges_ports_are_published(
@@ -121,7 +135,7 @@ def test_a_start_that_is_interrupted_leaves_no_container(
     def interrupt(*_: object) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(container, "_read_published_port", interrupt)
+    monkeypatch.setattr(container, "_read_published_ports", interrupt)
     with pytest.raises(KeyboardInterrupt):
         launcher.start_litellm(StartCommand("litellm", WAIT, {}))
 

@@ -19,7 +19,7 @@ from rich.console import Console
 from aigateway.errors import AigatewayError, LaunchError
 from aigateway.launching.choice import choose_launcher
 from aigateway.launching.commands import StartCommand
-from aigateway.launching.parts import ContainerReference, name_exit
+from aigateway.launching.parts import ContainerReference, ProcessReference, name_exit
 from aigateway.launching.ports import find_free_port, require_free_port
 from aigateway.launching.process import ProcessLauncher
 from aigateway.launching.stack import Stack, run_stack
@@ -87,6 +87,20 @@ def test_envoy_with_a_broken_config_is_named_with_its_last_lines(here: Machine) 
     ):
         stack.wait_until_ready(PATIENCE_SECONDS)
     assert list(here.temporary.iterdir()) == []
+
+
+def test_where_litellm_has_ended_an_edge_that_cannot_join_it_is_not_the_reason(
+    here: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here.use_litellm("raise SystemExit('model_list is no list')")
+
+    def fail_to_join(_launcher: ProcessLauncher, _command: StartCommand, litellm: ProcessReference) -> None:
+        os.waitid(os.P_PID, litellm.pid, os.WEXITED | os.WNOWAIT)
+        raise LaunchError("cannot join the network of a container that does not run")
+
+    monkeypatch.setattr(ProcessLauncher, "start_edge", fail_to_join)
+    with pytest.raises(LaunchError, match=r"^litellm ended before it was ready \(exit code 1\)"), run(here):
+        pass
 
 
 @pytest.mark.parametrize(

@@ -181,7 +181,7 @@ def _check_that_every_valid_key_is_a_credential_once_and_no_other_is(rendering: 
     }
     assert Counter(each["key"] for each in auth["credentials"]) == Counter(dict.fromkeys(expected, 1))
     assert {each["key"]: each["client"] for each in auth["credentials"]} == expected
-    assert auth["key_sources"] == [{"header": "Authorization"}, {"header": "x-gateway-key"}]
+    assert auth["key_sources"] == [{"header": "x-gateway-key"}, {"header": "Authorization"}]
     handed_over = rendering.parse(TFVARS)["client_keys"]
     assert set(handed_over) == {key.removeprefix("${").removesuffix("}") for key in expected}
     assert len(set(handed_over.values())) == len(handed_over), "two keys share a Key Vault secret"
