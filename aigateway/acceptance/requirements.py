@@ -54,7 +54,7 @@ REQUIREMENTS = (
         "NFR3",
         "Observability: counts, latency, 4xx, 5xx, 429, upstream failures; one log of all in Log Analytics",
         "`tests/terraform` sees that the logs go to the workspace, and that its queries read what the edge writes; the "
-        "scenarios of the central log run where `accept --target deployed --profile full` is called, and break nothing",
+        "scenarios of the central log run each night, in `drift.yml` (`accept --target deployed --profile full`)",
     ),
     Requirement(
         "NFR4",
