@@ -39,8 +39,11 @@ def ask_terraform(root: Path, environment: str, *arguments: str) -> str:
     except subprocess.TimeoutExpired as error:
         raise AigatewayError(f"terraform {arguments[0]} said nothing for {_SECONDS} s") from error
     if done.returncode != 0:
+        problem = _find_error(done.stderr)
+        # What it would say to do, `terraform init`, is not enough: it has to be told where the state is.
+        hint = f"; run first: aigateway plan {environment}" if "initialization required" in problem else ""
         folder = locate_root(environment)
-        raise AigatewayError(f"terraform {arguments[0]} failed in {folder}: {_find_error(done.stderr)}")
+        raise AigatewayError(f"terraform {arguments[0]} failed in {folder}: {problem}{hint}")
     return done.stdout
 
 

@@ -103,7 +103,8 @@ def list_providers(settings: Settings) -> tuple[str, ...]:
     optional = (
         (settings.observability.monthly_budget is not None, "Microsoft.Consumption"),
         (settings.front_door.enabled, "Microsoft.Cdn"),
-        (settings.network.enabled, "Microsoft.Network"),
+        # The firewall of Front Door is one of its resources.
+        (settings.front_door.enabled or settings.network.enabled, "Microsoft.Network"),
     )
     return tuple(sorted((*_PROVIDERS, *(name for wanted, name in optional if wanted))))
 

@@ -72,7 +72,8 @@ def apply_plan(root: Path, settings: Settings, plan: Path, console: Console) -> 
 def roll_back(root: Path, settings: Settings, console: Console) -> str:
     """Make a new revision that is like the one which served before the last apply; gives its name.
 
-    Its configuration, images and sizes come back; secrets are references, and stay as they are.
+    Its configuration, images and sizes come back; secrets are references, and stay as they are, and so does what is no
+    revision's: who may connect, Front Door, the network.
     Raises AigatewayError when there is nothing to go back to, or it does not become ready.
     """
     revision = _read_before(root, settings)

@@ -51,11 +51,6 @@ class Route:
         served = bool(re.fullmatch(self.pattern, path)) if self.pattern else path == self.path
         return served and method in self.methods
 
-    @property
-    def front_door_path(self) -> str:
-        """The path as a route of Front Door has it, which knows no patterns but a `*` at the end."""
-        return self.path or self.pattern.partition(_RESPONSE_ID)[0] + "*"
-
 
 @dataclass(frozen=True)
 class Bucket:
@@ -121,11 +116,6 @@ class Edge:
     fallback_retry_after_seconds: int
     backoff_base_seconds: float
     backoff_max_seconds: float
-
-    @property
-    def front_door_paths(self) -> tuple[str, ...]:
-        """All that Front Door lets through; it answers 404 to the rest by itself."""
-        return tuple(dict.fromkeys(("/healthz", *(route.front_door_path for route in self.routes))))
 
 
 #: A busy gateway is healthy: its probes wait for no place of a client's.

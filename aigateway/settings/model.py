@@ -588,7 +588,9 @@ class Ingress(Group):
     """Who may reach the gateway at all."""
 
     allowed_ip_ranges: Annotated[tuple[AddressRange, ...], Field(strict=False)] = Field(
-        default=(), description="addresses that may connect; empty: every address"
+        default=(),
+        description="addresses that may connect, that from which a deployment is tried among them (GitHub's runners "
+        "have no fixed ones); empty: every address",
     )
 
     @model_validator(mode="after")

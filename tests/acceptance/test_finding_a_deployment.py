@@ -126,7 +126,7 @@ def test_a_state_that_cannot_be_read(person: Person) -> None:
     )
     assert person.fail() == (
         "--base-url is not given, and terraform output failed in infra/env/dev: "
-        'Backend initialization required, please run "terraform init"'
+        'Backend initialization required, please run "terraform init"; run first: aigateway plan dev'
     )
 
 

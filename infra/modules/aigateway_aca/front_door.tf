@@ -57,8 +57,8 @@ resource "azurerm_cdn_frontdoor_route" "gateway" {
   cdn_frontdoor_endpoint_id     = azurerm_cdn_frontdoor_endpoint.gateway[0].id
   cdn_frontdoor_origin_group_id = azurerm_cdn_frontdoor_origin_group.gateway[0].id
   cdn_frontdoor_origin_ids      = azurerm_cdn_frontdoor_origin.gateway[*].id
-  # What is not here gets Front Door's 404, and never reaches the gateway.
-  patterns_to_match      = var.front_door.paths
+  # What the gateway does not serve it refuses by itself, in OpenAI's shape, as everywhere; Front Door would show a page.
+  patterns_to_match      = ["/*"]
   supported_protocols    = ["Https"]
   https_redirect_enabled = false
   forwarding_protocol    = "HttpsOnly"

@@ -304,14 +304,9 @@ variable "front_door" {
   type = object({
     enabled             = bool
     requests_per_minute = number
-    paths               = list(string)
   })
   nullable = false
 
-  validation {
-    condition     = length(var.front_door.paths) > 0 && alltrue([for path in var.front_door.paths : can(regex("^/[A-Za-z0-9/_-]+(/\\*)?$", path))])
-    error_message = "front_door.paths are ${join(", ", var.front_door.paths)}; must be the gateway's own, such as /v1/responses and /v1/responses/*. Run: aigateway render."
-  }
   validation {
     condition     = 10 <= var.front_door.requests_per_minute && var.front_door.requests_per_minute <= 1000000
     error_message = "front_door.requests_per_minute is ${var.front_door.requests_per_minute}; must be 10 to 1000000."

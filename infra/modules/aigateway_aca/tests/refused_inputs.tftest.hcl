@@ -710,34 +710,6 @@ run "range_of_every_address" {
   expect_failures = [var.allowed_ip_ranges]
 }
 
-run "no_served_path" {
-  command = plan
-
-  module {
-    source = "./tests/inputs"
-  }
-
-  variables {
-    front_door = merge(var.front_door, { paths = [] })
-  }
-
-  expect_failures = [var.front_door]
-}
-
-run "served_path_with_a_pattern" {
-  command = plan
-
-  module {
-    source = "./tests/inputs"
-  }
-
-  variables {
-    front_door = merge(var.front_door, { paths = ["/v1/*/input_items"] })
-  }
-
-  expect_failures = [var.front_door]
-}
-
 run "too_few_requests_per_address" {
   command = plan
 

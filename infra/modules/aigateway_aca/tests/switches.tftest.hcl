@@ -147,8 +147,8 @@ run "front_door_and_private_vault" {
     error_message = "Front Door's private link is the only way in."
   }
   assert {
-    condition     = azurerm_cdn_frontdoor_route.gateway[0].patterns_to_match == tolist(var.front_door.paths) && azurerm_cdn_frontdoor_route.gateway[0].supported_protocols == toset(["Https"])
-    error_message = "Only what the gateway serves is let through, by HTTPS."
+    condition     = azurerm_cdn_frontdoor_route.gateway[0].patterns_to_match == tolist(["/*"]) && azurerm_cdn_frontdoor_route.gateway[0].supported_protocols == toset(["Https"])
+    error_message = "All is let through to the gateway, which refuses what it does not serve, by HTTPS."
   }
   assert {
     condition = alltrue([
