@@ -62,6 +62,24 @@ Feature: Coding through the Responses API
       Then it holds the same answer
       And after it is deleted it cannot be read any more
 
+    @local @deployed @costs-tokens
+    Scenario: What a stored response was made from can be read
+      Given the model has given a stored answer
+      When the assistant reads what the response was made from
+      Then it is what the assistant had said
+
+    @local @deployed @costs-tokens
+    Scenario: An answer in the background
+      When the assistant asks for an answer in the background
+      Then it is told at once that the answer is to come
+      And the answer is there when the assistant comes back for it
+
+    @local
+    Scenario: An answer in the background is cancelled
+      Given the assistant has asked for an answer in the background
+      When the assistant cancels it
+      Then it is told that the answer will not come
+
   Rule: Azure sees only its Responses API
 
     @local @FR4

@@ -16,12 +16,14 @@ from openai.types.responses import (
     Response,
     ResponseFunctionToolCall,
     ResponseInputParam,
+    ResponseItem,
     ResponseStreamEvent,
 )
 from pytest_bdd import given, parsers, then, when
 
+from aigateway.waiting import wait_until
 from steps.answers import OPERATIONS, Outcome, attempt
-from steps.gateway import Gateway
+from steps.gateway import PATIENCE_SECONDS, Gateway
 
 _WEATHER_SCHEMA: dict[str, object] = {
     "type": "object",
@@ -347,6 +349,62 @@ def _(codex: openai.OpenAI, model: str, marker: str) -> Turn:
 @when("the assistant reads the stored response", target_fixture="response")
 def _(codex: openai.OpenAI, turn: Turn) -> Response:
     return codex.responses.retrieve(turn.response.id)
+
+
+@when("the assistant reads what the response was made from", target_fixture="items")
+def _(codex: openai.OpenAI, turn: Turn) -> list[ResponseItem]:
+    return list(codex.responses.input_items.list(turn.response.id))
+
+
+@then("it is what the assistant had said")
+def _(items: list[ResponseItem], marker: str) -> None:
+    said = [
+        part.text
+        for item in items
+        if item.type == "message"
+        for part in item.content
+        if part.type == "input_text"
+    ]
+    assert said == [f"Reply with exactly: {marker}"]
+
+
+@given("the assistant has asked for an answer in the background", target_fixture="response")
+@when("the assistant asks for an answer in the background", target_fixture="response")
+def _(codex: openai.OpenAI, model: str, marker: str) -> Response:
+    return codex.responses.create(
+        model=model, input=f"Reply with exactly: {marker}", background=True, store=True
+    )
+
+
+@then("it is told at once that the answer is to come")
+def _(response: Response) -> None:
+    assert response.status in {"queued", "in_progress"}, response.status
+    assert not response.output
+
+
+@then("the answer is there when the assistant comes back for it")
+def _(codex: openai.OpenAI, response: Response, marker: str) -> None:
+    last = response
+
+    def has_ended() -> bool:
+        nonlocal last
+        last = codex.responses.retrieve(response.id)
+        return last.status not in {"queued", "in_progress"}
+
+    assert wait_until(has_ended, seconds=PATIENCE_SECONDS, every=0.5), f"it is still {last.status}"
+    assert last.status == "completed"
+    assert marker in last.output_text
+
+
+@when("the assistant cancels it", target_fixture="response")
+def _(codex: openai.OpenAI, response: Response) -> Response:
+    return codex.responses.cancel(response.id)
+
+
+@then("it is told that the answer will not come")
+def _(response: Response) -> None:
+    assert response.status == "cancelled"
+    assert not response.output
 
 
 @then("it holds the same answer")
