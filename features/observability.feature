@@ -30,6 +30,9 @@ Feature: Observability
         | Azure refuses                            | responses        | 400    | azure   | 1        |             |
         | Azure breaks a stream off                | responses        | 200    | azure   | 1        | failed      |
         | Azure breaks a chat's stream off         | chat-completions | 200    | azure   | 1        | failed      |
+        | Azure says no end of a stream            | responses        | 200    | azure   | 1        | failed      |
+        | Azure hangs up                           | responses        | 500    | azure   | 3        |             |
+        | Azure's answer cannot be read            | responses        | 500    | azure   | 3        |             |
         | LiteLLM knows no such model              | responses        | 400    | litellm | 1        |             |
         | a wrong key                              | responses        | 401    | edge    | 0        |             |
         | no such route                            | unserved         | 404    | edge    | 0        |             |

@@ -19,7 +19,17 @@ from pytest_bdd import given, then
 from aigateway.acceptance.target import Target
 from aigateway.rendering.access_log import PATH as LOG_PAGE
 from aigateway.settings.model import Client, ClientLimits, RateLimit, Settings
-from aigateway.simulator.faults import FailedStream, Failing, Fault, SilentStream, SlowFirstByte, Throttled
+from aigateway.simulator.faults import (
+    CutStream,
+    FailedStream,
+    Failing,
+    Fault,
+    HungUp,
+    MalformedBody,
+    SilentStream,
+    SlowFirstByte,
+    Throttled,
+)
 from aigateway.simulator.ledger import RecordedRequest
 from aigateway.waiting import wait_until
 from steps.access_log import AccessLog, Line, read_access_log
@@ -204,6 +214,11 @@ _WAYS: Mapping[str, Callable[[Visitor], Sent]] = {
         stream=True
     ),
     "Azure breaks a chat's stream off": lambda visitor: visitor.have(FailedStream(after_output=True)).chat(),
+    "Azure says no end of a stream": lambda visitor: visitor.have(CutStream(after_events=_MIDDLE_EVENTS)).ask(
+        stream=True
+    ),
+    "Azure hangs up": lambda visitor: visitor.have(HungUp(times=_EVERY)).ask(),
+    "Azure's answer cannot be read": lambda visitor: visitor.have(MalformedBody(times=_EVERY)).ask(),
     "LiteLLM knows no such model": lambda visitor: visitor.ask(model="gpt-unheard-of"),
     "a wrong key": lambda visitor: visitor.ask(key=f"sk-{visitor.marker}"),
     "no such route": lambda visitor: visitor.ask(path=f"/{visitor.marker}"),
@@ -222,6 +237,9 @@ _WAYS: Mapping[str, Callable[[Visitor], Sent]] = {
     "no HTTP": lambda visitor: visitor.write(b"\x16\x03\x01 this is no HTTP\r\n\r\n"),
     "headers that are too large": lambda visitor: visitor.write(_TOO_LARGE_HEADER),
 }
+# Azure's answer never came, or not so that anybody could tell that it was Azure's.
+_UNHEARD = ("Azure hangs up", "Azure's answer cannot be read")
+_FAILURES = {"throttled", "failing", "failed_stream", "cut_stream", "hung_up", "malformed_body"}
 # Of the client whose limit is one at once.
 _LIMITED = ("vectors", "more than a client may ask")
 
@@ -367,7 +385,11 @@ def _(day: Day) -> None:
 @then("the log counts as many requests of each status as the clients saw, and as many of Azure's refusals")
 def _(day: Day) -> None:
     assert Counter(line.status for line in day.lines) == Counter(sent.status for sent in day.sent.values())
-    refused = [sent.status for sent in day.sent.values() if sent.by_azure and sent.status >= 400]
+    refused = [
+        sent.status
+        for way, sent in day.sent.items()
+        if (sent.by_azure or way in _UNHEARD) and sent.status >= 400
+    ]
     assert Counter(
         line.status for line in day.lines if line.failed == "azure" and line.status >= 400
     ) == Counter(refused)
@@ -375,9 +397,7 @@ def _(day: Day) -> None:
 
 @then("the log counts every failure of Azure's, also those that another attempt made good")
 def _(day: Day) -> None:
-    happened = [
-        request for request in day.received if request.fault in {"throttled", "failing", "failed_stream"}
-    ]
+    happened = [request for request in day.received if request.fault in _FAILURES]
     tried_again = sum(max(line.attempts - 1, 0) for line in day.lines)
     passed_on = sum(line.failed == "azure" for line in day.lines)
     assert tried_again + passed_on == len(happened)

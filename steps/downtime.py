@@ -21,10 +21,10 @@ from aigateway.launching.keys import generate_keys
 from aigateway.settings.loading import list_environments, load_environment
 from aigateway.simulator.faults import Refused, SilentStream
 from aigateway.waiting import wait_until
-from steps.access_log import Line, wait_for_lines
+from steps.access_log import Line
 from steps.answers import BUSY_SECONDS, OPERATIONS, Outcome, attempt, probe_health, sum_waits
 from steps.gateway import PATIENCE_SECONDS, Edges, Gateway, LocalControl, OwnStack, Stacks
-from steps.load import Flood, limit
+from steps.load import limit
 from steps.places import write_ample_limit
 from steps.trouble import Asked, ask_for_everything, assert_told
 
@@ -225,14 +225,6 @@ def _(outage: Outage) -> None:
 def _(edges: Edges, target: Target) -> Gateway:
     settings = limit(target.settings, write_ample_limit(_PLACES_WITHOUT_LITELLM))
     return edges.start(settings, edits=[_ELSEWHERE])
-
-
-@pytest.fixture
-def flood_lines(gateway: Gateway, flood: Flood) -> list[Line]:
-    """What the edge has noted of each request of a flood."""
-    assert gateway.edge is not None
-    ids = {outcome.headers["x-request-id"] for outcome in flood.outcomes}
-    return list(wait_for_lines(gateway.edge, ids).values())
 
 
 @then("each was tried as often as the settings allow")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import statistics
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
@@ -22,6 +23,7 @@ from aigateway.settings.values import Endpoint
 from aigateway.simulator.faults import SlowFirstByte
 from aigateway.simulator.ledger import RecordedRequest
 from aigateway.waiting import wait_until
+from steps.access_log import Line, wait_for_lines
 from steps.answers import (
     OPERATIONS,
     Outcome,
@@ -34,6 +36,9 @@ from steps.gateway import PATIENCE_SECONDS, Edges, Gateway, LocalControl, trust_
 
 _WINDOW_SECONDS = 60.0
 _FLOOD_REQUESTS = 50
+
+# Far more than a refusal takes the edge.
+_AT_ONCE_SECONDS = 0.5
 
 # So long Azure would hold back a flood that the scenario ends much earlier.
 _HELD_SECONDS = 20.0
@@ -293,6 +298,23 @@ def _(flood: Flood) -> None:
     for outcome in flood.refused:
         assert outcome.status == 429
         assert_openai_error(outcome)
+
+
+@pytest.fixture
+def flood_lines(gateway: Gateway, flood: Flood) -> list[Line]:
+    """What the edge has noted of each request of a flood."""
+    assert gateway.edge is not None
+    ids = {outcome.headers["x-request-id"] for outcome in flood.outcomes}
+    return list(wait_for_lines(gateway.edge, ids).values())
+
+
+@then("each refusal was the edge's own, and made nobody wait")
+def _(flood_lines: list[Line]) -> None:
+    # A refusal's own time: not that of a client who has 200 of them to read.
+    refused = [line for line in flood_lines if line.status == 429]
+    assert {(line.failed, line.attempts) for line in refused} == {("edge", 0)}
+    average = statistics.mean(line.duration_ms for line in refused) / 1000
+    assert average < _AT_ONCE_SECONDS, f"{average:.2f} s on average"
 
 
 @then("each refusal says when to come back")
