@@ -125,3 +125,9 @@ Feature: Tampering
       When a client asks for an answer and adds a conversation
       Then the assistant gets its answer
       And Azure received nothing of the conversation
+
+    @local
+    Scenario: A tool of LiteLLM's own MCP servers, of which there are none
+      When a client asks for an answer and adds an MCP server of LiteLLM's to its tools
+      Then the request is refused with status 403 in OpenAI's error shape
+      And Azure received nothing of it

@@ -59,6 +59,9 @@ _VALUES: Mapping[str, Any] = {
     "drop_params": False,
     "use_litellm_proxy": True,
     "a conversation": "conv_1",
+    "an MCP server of LiteLLM's to its tools": [
+        {"type": "mcp", "server_label": "docs", "server_url": "litellm_proxy/mcp/docs"}
+    ],
 }
 
 
