@@ -330,9 +330,10 @@ def _(gateway: Gateway, marker: str) -> list[Outcome]:
 @when("it is sent lists of a million things", target_fixture="outcomes")
 def _(gateway: Gateway, marker: str) -> list[Outcome]:
     endpoint = describe_endpoints(gateway, marker)["responses"]
+    things: tuple[object, ...] = ("a", {})
     return [
         post(gateway, endpoint.path, json.dumps(endpoint.good | {endpoint.field: [thing] * _THINGS}).encode())
-        for thing in ("a", {})
+        for thing in things
     ]
 
 

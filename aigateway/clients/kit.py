@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import shlex
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -138,23 +140,44 @@ def describe_key(gateway: Gateway, client: Client) -> str:
 def write_kits(kits: tuple[Kit, ...], folder: Path, *, force: bool) -> tuple[Path, ...]:
     """Write all files, of several clients into a folder for each; returns those that were not there as they are.
 
-    Raises AigatewayError, and writes none, when a file is there that says something else, unless `force`.
+    Raises AigatewayError, and writes none, when there cannot be such files, or one is there that says something else,
+    unless `force`.
     """
     texts = {
         (folder / kit.client if len(kits) > 1 else folder) / file.name: file.text
         for kit in kits
         for file in kit.files
     }
-    differing = [path for path, text in texts.items() if path.exists() and _read(path) != text]
+    try:
+        _require_places(texts)
+        differing = [path for path, text in texts.items() if path.exists() and _read(path) != text]
+    except OSError as error:
+        raise AigatewayError(
+            f"{error.filename or folder}: {error.strerror}; name another folder with --write. Nothing was written"
+        ) from error
     if differing and not force:
         raise AigatewayError(
             f"{', '.join(map(str, differing))}: exists and says something else; merge what is printed without --write "
             "into it, name another folder, or overwrite it with --force. Nothing was written"
         )
     written = [path for path, text in texts.items() if not path.exists() or path in differing]
-    for path in written:
-        write_atomically(path, texts[path])
+    for number, path in enumerate(written):
+        try:
+            write_atomically(path, texts[path])
+        except AigatewayError as error:
+            before = ", ".join(map(str, written[:number])) or "nothing"
+            raise AigatewayError(f"{error}; written before it: {before}") from error
     return tuple(written)
+
+
+def _require_places(paths: Iterable[Path]) -> None:
+    """Raise OSError where a file stands in the place of a folder, or a folder in that of a file."""
+    for path in paths:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "is a folder, where a file has to be", str(path))
+        above = next(parent for parent in path.parents if parent.exists())
+        if not above.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, "is a file, where a folder has to be", str(above))
 
 
 def _read(path: Path) -> str:

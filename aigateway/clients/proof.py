@@ -44,10 +44,16 @@ def find_proof(root: Path, settings: Settings, base_url: str = "") -> Proof:
             f"conforms; run: {command}{_suggest_download(path.parent, root, settings) if target == 'deployed' else ''}"
             f"{'' if base_url else _suggest_local(root, settings)}"
         )
-    evidence = read_evidence(path)
+    try:
+        evidence = read_evidence(path)
+    except AigatewayError as error:
+        raise AigatewayError(f"{error}; run: {command}") from error
     complaint = _find_complaint(root, settings, evidence, target)
     if complaint:
-        raise AigatewayError(f"{path.relative_to(root)}: {complaint}; run: {command}")
+        raise AigatewayError(
+            f"{path.relative_to(root)}: {complaint}; run: {command}"
+            f"{'' if base_url else _suggest_local(root, settings)}"
+        )
     if target == "deployed" and address and address != evidence.base_url:
         raise AigatewayError(
             f"{path.relative_to(root)}: is of the gateway at {evidence.base_url}, and says nothing of {address}; "

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
 from pointing import DEPLOYED, LOCAL, leave_evidence
 
 from aigateway.clients.connection import Connection
@@ -49,6 +51,39 @@ def test_files_are_written_where_that_is_asked(machine: Machine, tmp_path: Path)
     refused = machine.run("clients", "dev", "--write", str(folder))
     assert refused.returncode == 2
     assert "--force" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("block", "said"),
+    [
+        (
+            lambda folder: (folder / "codex/config.toml").mkdir(parents=True),
+            "codex/config.toml: is a folder, where",
+        ),
+        (lambda folder: (folder / "kilo").write_text(""), "kilo: is a file, where a folder has to be"),
+    ],
+)
+def test_where_there_cannot_be_such_files_nothing_is_written(
+    machine: Machine, tmp_path: Path, block: Callable[[Path], object], said: str
+) -> None:
+    leave_evidence(machine.checkout, "deployed")
+    folder = tmp_path / "settings"
+    folder.mkdir()
+    block(folder)
+    before = sorted(folder.rglob("*"))
+    done = machine.run("clients", "dev", "--write", str(folder))
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: {folder}/{said}"), done.stderr
+    assert done.stderr.endswith("name another folder with --write. Nothing was written\n")
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_a_folder_whose_name_is_too_long_is_one_clear_line(machine: Machine, tmp_path: Path) -> None:
+    leave_evidence(machine.checkout, "deployed")
+    done = machine.run("clients", "dev", "--write", str(tmp_path / ("a" * 300)))
+    assert done.returncode == 2
+    assert "File name too long; name another folder with --write. Nothing was written" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_program_gets_json(machine: Machine) -> None:

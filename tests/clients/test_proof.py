@@ -128,7 +128,9 @@ def test_evidence_that_was_changed_is_refused(checkout: Path) -> None:
 
 def test_what_is_no_evidence_is_refused(checkout: Path) -> None:
     leave_evidence(checkout, "deployed").write_text("{}")
-    assert "is no evidence" in refuse(checkout)
+    said = refuse(checkout)
+    assert "is no evidence" in said
+    assert said.endswith("; run: aigateway accept dev --target deployed")
 
 
 @pytest.mark.parametrize("address", ["http://gateway.test", "gateway", "https://user@gateway.test"])
