@@ -24,6 +24,7 @@ Feature: Bad input
       Given a gateway that takes many requests
       When every endpoint is sent a body of <content>
       Then each refuses it with a 4xx in OpenAI's error shape
+      And no refusal shows what stands behind the gateway
       And Azure received nothing of it
 
       Examples:
@@ -65,6 +66,7 @@ Feature: Bad input
       Given a gateway that takes many requests
       When every endpoint is sent a good body as <form>
       Then each refuses it with a 4xx in OpenAI's error shape
+      And no refusal shows what stands behind the gateway
       And Azure received nothing of it
 
       Examples:
@@ -83,7 +85,7 @@ Feature: Bad input
       Given a gateway that takes many requests
       When <endpoint> is sent a body in which <field> is <value>
       Then the request is refused with a 4xx in OpenAI's error shape
-      And the refusal tells nothing of any program
+      And the refusal tells nothing of any program, and nothing of what stands behind the gateway
 
       Examples:
         | endpoint         | field           | value             |

@@ -19,6 +19,7 @@ from steps.answers import Outcome, assert_openai_error, describe
 from steps.gateway import ROOMY_SLOT, Edges, Gateway, LocalControl, OwnStack, Stacks, connect_http
 from steps.load import limit
 from steps.places import write_ample_limit
+from steps.secrecy import Inside, assert_closed
 from steps.wire import exchange, find_host, write_request
 
 Body = dict[str, Any]
@@ -185,10 +186,17 @@ def _(gateway: Gateway, marker: str, endpoint: str, field: str, value: str) -> O
     return post(gateway, chosen.path, json.dumps(chosen.good | {field: json.loads(value)}).encode())
 
 
-@then("the refusal tells nothing of any program")
-def _(outcome: Outcome) -> None:
+@then("no refusal shows what stands behind the gateway")
+def _(inside: Inside, outcomes: Sequence[Outcome]) -> None:
+    for outcome in outcomes:
+        assert_closed(inside, outcome)
+
+
+@then("the refusal tells nothing of any program, and nothing of what stands behind the gateway")
+def _(inside: Inside, outcome: Outcome) -> None:
     for word in ("Traceback", "site-packages", "object has no attribute", "object is not", ".py"):
         assert word not in outcome.text, f"{word!r} in {outcome.text:.300}"
+    assert_closed(inside, outcome)
 
 
 # --- bodies that are too large

@@ -344,13 +344,13 @@ def inside(target: Target) -> Inside:
 @then("no answer shows what stands behind the gateway")
 def _(inside: Inside, sent: Sent) -> None:
     for outcome in sent.outcomes:
-        _assert_closed(inside, outcome)
+        assert_closed(inside, outcome)
 
 
 @then("none is shown what stands behind the gateway")
 def _(inside: Inside, asked_at_once: Iterable[Asked]) -> None:
     for asked in asked_at_once:
-        _assert_closed(inside, asked.outcome)
+        assert_closed(inside, asked.outcome)
 
 
 @then(
@@ -361,7 +361,7 @@ def _(inside: Inside, sent: Sent) -> None:
     excused = [outcome for outcome in sent.outcomes if _breaks_off_chat(outcome)]
     assert len(excused) == 1, f"not one chat completion with a traceback: {excused}"
     for outcome in sent.outcomes:
-        _assert_closed(inside, outcome, _FILE_NAMES if outcome in excused else ())
+        assert_closed(inside, outcome, _FILE_NAMES if outcome in excused else ())
 
 
 def _breaks_off_chat(outcome: Outcome) -> bool:
@@ -369,7 +369,7 @@ def _breaks_off_chat(outcome: Outcome) -> bool:
     return _is_stream(outcome) and _CHAT_PIECE in outcome.text and "Traceback" in outcome.text
 
 
-def _assert_closed(inside: Inside, outcome: Outcome, excused: Collection[str] = ()) -> None:
+def assert_closed(inside: Inside, outcome: Outcome, excused: Collection[str] = ()) -> None:
     """Nothing of the inside stands in an answer, but for `excused` words."""
     shown = "\n".join([outcome.text, *(f"{name}: {value}" for name, value in outcome.headers.items())])
     found = [address for address in inside.addresses if address in shown]
