@@ -19,11 +19,11 @@ Feature: Isolation
 
   Rule: An environment has an Azure of its own
 
-    @local @FR4
+    @local @FR2 @FR4
     Scenario: Two environments ask two Azures
       Given a gateway of another environment
       When each of the two is asked with a key of its own
-      Then each has asked its own Azure alone, with its own key
+      Then each has asked its own Azure alone, with its own key and for its own deployment
       And both give their answer
 
     @local

@@ -19,6 +19,7 @@ from aigateway.acceptance.target import Target
 from aigateway.launching.edits import Edit
 from aigateway.launching.keys import generate_keys
 from aigateway.settings.loading import list_environments, load_environment
+from aigateway.settings.model import Azure
 from aigateway.simulator.faults import Refused, SilentStream
 from aigateway.waiting import wait_until
 from steps.access_log import Line
@@ -67,14 +68,15 @@ _REOPENING_SECONDS = 0.5
 class Spare:
     """A gateway and an Azure that scenarios may spoil, the same one for all of a process: it starts slowly.
 
-    It is another environment's, with keys of its own, so that it also shows what the two have to do with each other.
+    It is another environment's, with keys of its own, so that it also shows what the two have to do with each other;
+    and deployments are not called there as their models are, so that one name cannot stand where the other belongs.
     """
 
     def __init__(self, stacks: Stacks, target: Target) -> None:
         self._stacks = stacks
         settings = load_environment(target.root, _find_other(target))
         timeouts = settings.timeouts.model_copy(update=_LITTLE_PATIENCE)
-        self._settings = settings.model_copy(update={"timeouts": timeouts})
+        self._settings = settings.model_copy(update={"timeouts": timeouts, "azure": _rename(settings.azure)})
         self._keys = generate_keys(settings)
         self._own: OwnStack | None = None
 
@@ -90,6 +92,15 @@ class Spare:
     @staticmethod
     def _is_running(own: OwnStack) -> bool:
         return own.stack.litellm.is_running() and own.stack.edge.is_running()
+
+
+def _rename(azure: Azure) -> Azure:
+    """The same models in deployments of other names."""
+    renamed = {
+        "responses": azure.responses.model_copy(update={"deployment": f"{azure.responses.model}-here"}),
+        "embeddings": azure.embeddings.model_copy(update={"deployment": f"{azure.embeddings.model}-here"}),
+    }
+    return azure.model_copy(update=renamed)
 
 
 def _find_other(target: Target) -> str:

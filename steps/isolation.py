@@ -87,12 +87,14 @@ def _(outcomes: list[Outcome], marker: str) -> None:
     assert [outcome.text for outcome in outcomes] == [_mark(marker, 0), _mark(marker, 1)]
 
 
-@then("each has asked its own Azure alone, with its own key")
+@then("each has asked its own Azure alone, with its own key and for its own deployment")
 def _(neighbours: list[Neighbour], marker: str) -> None:
     for own, neighbour in enumerate(neighbours):
         for number in range(len(neighbours)):
             received = neighbour.azure.requests(marker=_mark(marker, number))
-            assert [request.key_ok for request in received] == ([True] if number == own else [])
+            asked = [(request.key_ok, request.body["model"]) for request in received]
+            deployment = neighbour.gateway.settings.azure.responses.deployment
+            assert asked == ([(True, deployment)] if number == own else [])
 
 
 # --- stored responses
