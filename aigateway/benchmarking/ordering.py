@@ -55,7 +55,10 @@ def read_order(root: Path, environment: str, wishes: Wishes, arguments: Sequence
     names = [plan.name for plan in plan_subjects(variants)]
     for name in wishes.only:
         if name not in names:
-            raise AigatewayError(f"there is nothing called {name!r} to compare{suggest(name, names)}")
+            raise AigatewayError(
+                f"--only {name}: there is nothing called so to compare{suggest(name, names)}; "
+                f"there are {', '.join(names)}"
+            )
     return Order(
         root=root,
         environment=environment,
@@ -117,8 +120,14 @@ def _find_effort(wishes: Wishes) -> Effort:
 def join_load(address: str, console: Console) -> int:
     """Send load for the bench at `address` until it ends. Raises AigatewayError where there is no key."""
     if not _ADDRESS.fullmatch(address):
-        raise AigatewayError(f"{address!r} is no HOST:PORT")
+        raise AigatewayError(f"--join {address}: is no HOST:PORT")
     key = os.environ.get(KEY_VARIABLE, "")
     if not key:
         raise AigatewayError(f"a running gateway asks for a key: put a client's into {KEY_VARIABLE}")
-    return join_generator(ensure_locust(console), address, {"client": key})
+    locust = ensure_locust(console)
+    console.print(
+        f"sends load for the bench at {address}, as soon as it is there: aigateway bench --listen PORT --workers N "
+        "--base-url URL; Ctrl-C ends it",
+        highlight=False,
+    )
+    return join_generator(locust, address, {"client": key})

@@ -73,7 +73,9 @@ def choose_variants(names: Sequence[str], path: Path = CATALOGUE) -> tuple[Varia
 
 def _find(name: str, known: dict[str, Variant], path: Path) -> Variant:
     if name not in known:
-        raise AigatewayError(f"{path}: there is no variant {name!r}{suggest(name, known)}")
+        raise AigatewayError(
+            f"{path}: there is no variant {name!r}{suggest(name, known)}; there are {', '.join(known)}"
+        )
     return known[name]
 
 
