@@ -99,9 +99,10 @@ class RunResult(_Frozen):
         others += f", {flaky} flaky" if flaky else ""
         others += f", {self.tokens:,} of {self.token_budget:,} tokens" if self.token_budget else ""
         partial = f" (only {self.selection})" if self.selection else ""
-        core = sum(scenario.core for scenario in self.scenarios)
+        # What promotion does not need counts where it could be tried.
+        wanted = sum(scenario.core or scenario.verdict != "skipped" for scenario in self.scenarios)
         return (
-            f"{self.environment}: {verdict}, {counts['passed']} of {core} scenarios{others}, "
+            f"{self.environment}: {verdict}, {counts['passed']} of {wanted} scenarios{others}, "
             f"{self.seconds:.0f} s{partial}"
         )
 
