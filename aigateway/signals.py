@@ -44,6 +44,27 @@ def end_undisturbed() -> Iterator[None]:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
+@contextlib.contextmanager
+def hold_interrupts() -> Iterator[None]:
+    """An interrupt, or SIGTERM, that comes meanwhile is raised at the end.
+
+    For calls of code that makes another error of it, as pydantic does where it calls a function of Python's.
+    """
+    held: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of a handler
+        held.append(number)
+
+    previous = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+        if held:
+            signal.raise_signal(held[0])
+
+
 def resend_lost_interrupts() -> None:
     """Have an interrupt that came where none can be raised, such as a finalizer, come again a moment later.
 

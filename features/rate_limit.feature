@@ -12,7 +12,7 @@ Feature: Rate limit
       When one client sends 200 requests for <operation> at once
       Then every request is answered within 30 seconds
       And some are served and the others are told 429 in OpenAI's error shape
-      And each refusal was the edge's own, and made nobody wait
+      And each refusal was the edge's own, and came at once
       And each refusal says when to come back
       And at no time did Azure receive more than a client's limit for <operation>
       And Azure received each that was served, and none of the others

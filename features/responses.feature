@@ -71,7 +71,7 @@ Feature: Coding through the Responses API
     @local @deployed @costs-tokens
     Scenario: An answer in the background
       When the assistant asks for an answer in the background
-      Then it is told at once that the answer is to come
+      Then it is told that the answer is to come
       And the answer is there when the assistant comes back for it
 
     @local

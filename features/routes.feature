@@ -213,6 +213,7 @@ Feature: The served surface
         | the valid one first                                                 |
         | the valid one last                                                  |
         | the valid one in Authorization, another in the gateway's own header |
+        | both in the gateway's own header, the valid one last                |
 
   Rule: A request has its limits
 

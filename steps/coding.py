@@ -376,7 +376,7 @@ def _(codex: openai.OpenAI, model: str, marker: str) -> Response:
     )
 
 
-@then("it is told at once that the answer is to come")
+@then("it is told that the answer is to come")
 def _(response: Response) -> None:
     assert response.status in {"queued", "in_progress"}, response.status
     assert not response.output
@@ -402,9 +402,10 @@ def _(codex: openai.OpenAI, response: Response) -> Response:
 
 
 @then("it is told that the answer will not come")
-def _(response: Response) -> None:
-    assert response.status == "cancelled"
-    assert not response.output
+def _(codex: openai.OpenAI, response: Response) -> None:
+    for told in (response, codex.responses.retrieve(response.id)):
+        assert told.status == "cancelled"
+        assert not told.output
 
 
 @then("it holds the same answer")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import statistics
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
@@ -37,8 +36,8 @@ from steps.gateway import PATIENCE_SECONDS, Edges, Gateway, LocalControl, trust_
 _WINDOW_SECONDS = 60.0
 _FLOOD_REQUESTS = 50
 
-# Far more than a refusal takes the edge.
-_AT_ONCE_SECONDS = 0.5
+# Far more than a refusal takes the edge, which may have to wait for its turn on a busy machine.
+_AT_ONCE_SECONDS = 2.0
 
 # So long Azure would hold back a flood that the scenario ends much earlier.
 _HELD_SECONDS = 20.0
@@ -308,13 +307,13 @@ def flood_lines(gateway: Gateway, flood: Flood) -> list[Line]:
     return list(wait_for_lines(gateway.edge, ids).values())
 
 
-@then("each refusal was the edge's own, and made nobody wait")
+@then("each refusal was the edge's own, and came at once")
 def _(flood_lines: list[Line]) -> None:
     # A refusal's own time: not that of a client who has 200 of them to read.
     refused = [line for line in flood_lines if line.status == 429]
     assert {(line.failed, line.attempts) for line in refused} == {("edge", 0)}
-    average = statistics.mean(line.duration_ms for line in refused) / 1000
-    assert average < _AT_ONCE_SECONDS, f"{average:.2f} s on average"
+    slowest = max(line.duration_ms for line in refused) / 1000
+    assert slowest < _AT_ONCE_SECONDS, f"one took {slowest:.2f} s"
 
 
 @then("each refusal says when to come back")

@@ -162,6 +162,10 @@ def _(gateway: Gateway, marker: str, order: str) -> Outcome:
             valid,
             ("x-gateway-key", wrong),
         ),
+        "both in the gateway's own header, the valid one last": (
+            ("x-gateway-key", wrong),
+            ("x-gateway-key", gateway.key),
+        ),
     }
     return request(gateway, "POST", "/v1/responses", (*keys[order], form), body)
 

@@ -120,7 +120,7 @@ def _find_effort(wishes: Wishes) -> Effort:
 def join_load(address: str, console: Console) -> int:
     """Send load for the bench at `address` until it ends. Raises AigatewayError where there is no key."""
     if not _ADDRESS.fullmatch(address):
-        raise AigatewayError(f"--join {address}: is no HOST:PORT")
+        raise AigatewayError(f"--join {address}: must be HOST:PORT")
     key = os.environ.get(KEY_VARIABLE, "")
     if not key:
         raise AigatewayError(f"a running gateway asks for a key: put a client's into {KEY_VARIABLE}")
@@ -128,6 +128,7 @@ def join_load(address: str, console: Console) -> int:
     console.print(
         f"sends load for the bench at {address}, as soon as it is there: aigateway bench --listen PORT --workers N "
         "--base-url URL; Ctrl-C ends it",
+        markup=False,
         highlight=False,
     )
     return join_generator(locust, address, {"client": key})

@@ -47,7 +47,9 @@ def find_proof(root: Path, settings: Settings, base_url: str = "") -> Proof:
     try:
         evidence = read_evidence(path)
     except AigatewayError as error:
-        raise AigatewayError(f"{error}; run: {command}") from error
+        raise AigatewayError(
+            f"{error}; run: {command}{'' if base_url else _suggest_local(root, settings)}"
+        ) from error
     complaint = _find_complaint(root, settings, evidence, target)
     if complaint:
         raise AigatewayError(

@@ -92,9 +92,14 @@ class ContainerReference(BaseModel):
     edge_ports: Mapping[int, int] = {}
 
     def read_log(self) -> str:
-        """Everything that the part has printed so far."""
-        with self.connect() as container:
-            log: bytes = container.logs()
+        """Everything that the part has printed so far; nothing when it was removed."""
+        import docker.errors  # as below
+
+        try:
+            with self.connect() as container:
+                log: bytes = container.logs()
+        except docker.errors.NotFound:
+            return ""
         return log.decode(errors="replace")
 
     def read_memory_bytes(self) -> int:

@@ -34,7 +34,12 @@ from aigateway.launching.stack import (
 )
 from aigateway.proving.catalogue import Sabotage
 from aigateway.rendering.renderer import ENVOY, render_environment
-from aigateway.signals import end_undisturbed, interrupt_on_terminate, resend_lost_interrupts
+from aigateway.signals import (
+    end_undisturbed,
+    hold_interrupts,
+    interrupt_on_terminate,
+    resend_lost_interrupts,
+)
 from aigateway.simulator.control import SimulatorControl
 from aigateway.waiting import wait_until
 
@@ -120,7 +125,8 @@ class _Lane:
     def break_with(self, sabotage: Sabotage | None) -> Iterator[None]:
         """Have the scenarios find a gateway that is broken as the sabotage says, or the sound one."""
         with self._break(sabotage) as reference:
-            self._reference_path.write_text(reference.model_dump_json())
+            with hold_interrupts():
+                self._reference_path.write_text(reference.model_dump_json())
             yield
 
     @contextmanager

@@ -11,7 +11,7 @@ from aigateway.rules.rule import Complaint, rule
 from aigateway.rules.subject import TerraformVariables
 from aigateway.settings.model import Client, Settings
 
-#: Where a client's key is looked for; the first that is there decides.
+#: Where a client's key is looked for; the first that is not empty decides.
 _KEY_HEADERS = ("x-gateway-key", "Authorization")
 
 #: Headers in which a client sends a key of its own, or by which LiteLLM or Azure would take one.

@@ -234,7 +234,7 @@ def test_no_more_tokens_are_spent_than_allowed(ready: Machine, running: tuple[st
         (("--listen", "5557"), "say how many with --workers"),
         (("--listen", "5557", "--workers", "2"), "needs --base-url"),
         (("--document", "../x"), "is no name of a document"),
-        (("--join", "nowhere"), "is no HOST:PORT"),
+        (("--join", "nowhere"), "must be HOST:PORT"),
         (("--join", "127.0.0.1:5557"), "AIGATEWAY_KEY"),
         (("--vcpu", "0"), "0.1"),
     ],

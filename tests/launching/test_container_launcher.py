@@ -13,7 +13,7 @@ from aigateway.errors import LaunchError
 from aigateway.launching import container
 from aigateway.launching.commands import StartCommand
 from aigateway.launching.container import ContainerLauncher, ContainerPart
-from aigateway.launching.parts import EDGE_SLOTS, ProcessReference
+from aigateway.launching.parts import EDGE_SLOTS, ProcessReference, quote_end
 from aigateway.waiting import wait_until
 
 #: What the part would be; `exec` so that it is told to end directly, and does.
@@ -67,7 +67,7 @@ def test_a_part_that_ended_says_by_what(launcher: ContainerLauncher, signal: str
         assert part.explain_end() == end
     finally:
         part.stop()
-    assert part.explain_end() == "removed"
+    assert quote_end(part) == "(removed); its last lines:\n    (it has printed nothing)"
 
 
 def test_litellm_that_refuses_before_it_has_ports_is_named_with_its_last_lines(
