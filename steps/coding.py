@@ -396,16 +396,23 @@ def _(codex: openai.OpenAI, response: Response, marker: str) -> None:
     assert marker in last.output_text
 
 
-@when("the assistant cancels it", target_fixture="response")
+@when("the assistant cancels it", target_fixture="cancelled")
 def _(codex: openai.OpenAI, response: Response) -> Response:
     return codex.responses.cancel(response.id)
 
 
 @then("it is told that the answer will not come")
-def _(codex: openai.OpenAI, response: Response) -> None:
-    for told in (response, codex.responses.retrieve(response.id)):
+def _(codex: openai.OpenAI, response: Response, cancelled: Response) -> None:
+    for told in (cancelled, codex.responses.retrieve(response.id)):
         assert told.status == "cancelled"
         assert not told.output
+
+
+@then("what it is told has an id that the gateway does not know")
+def _(codex: openai.OpenAI, response: Response, cancelled: Response) -> None:
+    assert cancelled.id != response.id
+    with pytest.raises(openai.BadRequestError):
+        codex.responses.retrieve(cancelled.id)
 
 
 @then("it holds the same answer")
