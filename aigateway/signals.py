@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 
 _AGAIN_SECONDS = 0.05
@@ -25,11 +25,22 @@ def interrupt_on_terminate() -> Iterator[threading.Event]:
         told.set()
         signal.default_int_handler(number, frame)
 
-    previous = signal.signal(signal.SIGTERM, interrupt)
-    try:
+    with _handle(interrupt, signal.SIGTERM):
         yield told
-    finally:
-        signal.signal(signal.SIGTERM, previous)
+
+
+@contextlib.contextmanager
+def catch_signals() -> Iterator[threading.Event]:
+    """An event that Ctrl-C and SIGTERM set; a second Ctrl-C interrupts as usual."""
+    stopped = threading.Event()
+    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def note(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of a handler
+        stopped.set()
+        signal.signal(number, previous[signal.Signals(number)])
+
+    with _handle(note, *previous):
+        yield stopped
 
 
 @contextlib.contextmanager
@@ -55,14 +66,23 @@ def hold_interrupts() -> Iterator[None]:
     def note(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of a handler
         held.append(number)
 
-    previous = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        with _handle(note, signal.SIGINT, signal.SIGTERM):
+            yield
+    finally:
+        if held:
+            signal.raise_signal(held[0])
+
+
+@contextlib.contextmanager
+def _handle(handler: Callable[[int, FrameType | None], None], *numbers: signal.Signals) -> Iterator[None]:
+    """Have these signals handled so meanwhile, and as before at the end."""
+    previous = {number: signal.signal(number, handler) for number in numbers}
     try:
         yield
     finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-        if held:
-            signal.raise_signal(held[0])
+        for number, earlier in previous.items():
+            signal.signal(number, earlier)
 
 
 def resend_lost_interrupts() -> None:

@@ -43,6 +43,10 @@ _WEATHER_TOOL: FunctionToolParam = {
 }
 
 
+# The status of a response in the background that is not there yet.
+_TO_COME = {"queued", "in_progress"}
+
+
 @dataclass(frozen=True)
 class Turn:
     """A turn of a conversation: what was sent and what came back."""
@@ -378,7 +382,7 @@ def _(codex: openai.OpenAI, model: str, marker: str) -> Response:
 
 @then("it is told that the answer is to come")
 def _(response: Response) -> None:
-    assert response.status in {"queued", "in_progress"}, response.status
+    assert response.status in _TO_COME, response.status
     assert not response.output
 
 
@@ -389,7 +393,7 @@ def _(codex: openai.OpenAI, response: Response, marker: str) -> None:
     def has_ended() -> bool:
         nonlocal last
         last = codex.responses.retrieve(response.id)
-        return last.status not in {"queued", "in_progress"}
+        return last.status not in _TO_COME
 
     assert wait_until(has_ended, seconds=PATIENCE_SECONDS, every=0.5), f"it is still {last.status}"
     assert last.status == "completed"

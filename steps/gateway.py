@@ -27,7 +27,7 @@ from aigateway.launching.choice import choose_launcher
 from aigateway.launching.commands import command_envoy
 from aigateway.launching.edits import Edit
 from aigateway.launching.keys import GatewayKeys
-from aigateway.launching.parts import PROCESSES, SLOTS_EACH, EdgePart, PartReference, quote_end
+from aigateway.launching.parts import PROCESSES, SLOTS_EACH, EdgePart, PartReference, require_running
 from aigateway.launching.stack import Stack, StackReference, require_ready, run_stack
 from aigateway.rendering.renderer import ENVOY, Rendering, render_settings
 from aigateway.settings.model import RateLimit, Settings
@@ -255,8 +255,8 @@ class Edges:
 
     def require_running(self) -> None:
         """Raise LaunchError when the last edge has ended."""
-        if self._edge and not self._edge.is_running():
-            raise LaunchError(f"the envoy that this process's scenarios share died {quote_end(self._edge)}")
+        if self._edge:
+            require_running(self._edge, "the envoy that this process's scenarios share died")
 
     def stop(self) -> None:
         """Stop this scenario's last edge, as the platform does: it is told to, and has time to."""

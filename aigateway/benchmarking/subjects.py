@@ -19,7 +19,7 @@ from aigateway.errors import LaunchError
 from aigateway.launching.commands import StartCommand, command_envoy, command_litellm
 from aigateway.launching.edits import Edit
 from aigateway.launching.keys import GatewayKeys
-from aigateway.launching.parts import Launcher, Part, PartReference, quote_end, quote_log
+from aigateway.launching.parts import Launcher, Part, PartReference, quote_log, require_running
 from aigateway.launching.stack import HEALTH_PATH
 from aigateway.rendering.renderer import ENVOY, LITELLM, Rendering, render_settings
 from aigateway.settings.model import Settings
@@ -149,8 +149,7 @@ class Running:
     def require_alive(self) -> None:
         """Raises LaunchError when a part of it has ended."""
         for part in self._parts:
-            if not part.is_running():
-                raise LaunchError(f"{self.plan.name}: {part.name} died {quote_end(part)}")
+            require_running(part, f"{self.plan.name}: {part.name} died")
 
 
 def render_lifted(root: Path, rendering: Rendering) -> Rendering:
@@ -227,8 +226,7 @@ def _wait_for_answer(plan: Plan, url: str, parts: Sequence[Part]) -> None:
     def answers() -> bool:
         nonlocal state
         for part in parts:
-            if not part.is_running():
-                raise LaunchError(f"{plan.name}: {part.name} ended before it was ready {quote_end(part)}")
+            require_running(part, f"{plan.name}: {part.name} ended before it was ready")
         try:
             status = client.get(url).status_code
         except httpx.HTTPError as error:

@@ -38,24 +38,20 @@ def find_proof(root: Path, settings: Settings, base_url: str = "") -> Proof:
     target: TargetName = "local" if address and is_this_machine(address) else "deployed"
     path = locate_run(root, settings.environment, target) / EVIDENCE_FILE
     command = _describe_run(settings, target, address)
+    local = "" if base_url else _suggest_local(root, settings)
     if not path.is_file():
         raise AigatewayError(
             f"{path.relative_to(root)}: is not there, so nothing says that {settings.environment}'s {target} gateway "
             f"conforms; run: {command}{_suggest_download(path.parent, root, settings) if target == 'deployed' else ''}"
-            f"{'' if base_url else _suggest_local(root, settings)}"
+            f"{local}"
         )
     try:
         evidence = read_evidence(path)
     except AigatewayError as error:
-        raise AigatewayError(
-            f"{error}; run: {command}{'' if base_url else _suggest_local(root, settings)}"
-        ) from error
+        raise AigatewayError(f"{error}; run: {command}{local}") from error
     complaint = _find_complaint(root, settings, evidence, target)
     if complaint:
-        raise AigatewayError(
-            f"{path.relative_to(root)}: {complaint}; run: {command}"
-            f"{'' if base_url else _suggest_local(root, settings)}"
-        )
+        raise AigatewayError(f"{path.relative_to(root)}: {complaint}; run: {command}{local}")
     if target == "deployed" and address and address != evidence.base_url:
         raise AigatewayError(
             f"{path.relative_to(root)}: is of the gateway at {evidence.base_url}, and says nothing of {address}; "

@@ -228,8 +228,13 @@ def name_exit(code: int) -> str:
 
 def require_started(part: Part) -> None:
     """Raise LaunchError when a part that is not ready yet has ended."""
+    require_running(part, f"{part.name} ended before it was ready")
+
+
+def require_running(part: Part, complaint: str) -> None:
+    """Raise LaunchError when a part has ended: with the complaint, how it ended and what it said last."""
     if not part.is_running():
-        raise LaunchError(f"{part.name} ended before it was ready {quote_end(part)}")
+        raise LaunchError(f"{complaint} {quote_end(part)}")
 
 
 def quote_end(part: Part) -> str:

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import signal
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 from rich.console import Console
 
-from aigateway.errors import LaunchError
 from aigateway.launching.choice import LauncherChoice, choose_launcher
-from aigateway.launching.parts import quote_end
+from aigateway.launching.parts import require_running
 from aigateway.launching.ports import require_free_port
 from aigateway.launching.stack import Stack, run_stack
 from aigateway.rendering.renderer import Rendering
+from aigateway.signals import catch_signals
 
 _CHECK_SECONDS = 1.0
 
@@ -44,27 +39,7 @@ def run_until_stopped(
             announce(stack)
         while not stopped.wait(_CHECK_SECONDS):
             for part in (stack.litellm, stack.edge):
-                if not part.is_running():
-                    raise LaunchError(f"{part.name} died {quote_end(part)}")
-
-
-@contextlib.contextmanager
-def catch_signals() -> Iterator[threading.Event]:
-    """An event that Ctrl-C and SIGTERM set; a second Ctrl-C interrupts as usual."""
-    stopped = threading.Event()
-
-    def note(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of a handler
-        stopped.set()
-        signal.signal(number, previous[number])
-
-    previous: dict[int, Any] = {}
-    for caught in (signal.SIGINT, signal.SIGTERM):
-        previous[caught] = signal.signal(caught, note)
-    try:
-        yield stopped
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+                require_running(part, f"{part.name} died")
 
 
 def describe_access(stack: Stack) -> str:

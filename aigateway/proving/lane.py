@@ -23,7 +23,7 @@ from aigateway.errors import AigatewayError, LaunchError
 from aigateway.files import make_temporary_folder
 from aigateway.launching.choice import choose_launcher
 from aigateway.launching.commands import command_envoy
-from aigateway.launching.parts import EDGE_SLOTS, EdgePart, LauncherName, quote_end, quote_log
+from aigateway.launching.parts import EDGE_SLOTS, EdgePart, LauncherName, quote_log, require_running
 from aigateway.launching.stack import (
     READY_SECONDS,
     Stack,
@@ -172,8 +172,7 @@ def _require_answer(edge: EdgePart) -> None:
     """Wait until a broken edge answers anything at all."""
 
     def answers() -> bool:
-        if not edge.is_running():
-            raise LaunchError(f"the broken envoy ended {quote_end(edge)}")
+        require_running(edge, "the broken envoy ended")
         with contextlib.suppress(httpx.HTTPError):
             return bool(client.get(edge.base_url).status_code)
         return False

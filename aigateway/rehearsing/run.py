@@ -19,11 +19,10 @@ import openai
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from aigateway.errors import AigatewayError, LaunchError
+from aigateway.errors import AigatewayError
 from aigateway.files import write_atomically
 from aigateway.launching.choice import LauncherChoice, choose_launcher
-from aigateway.launching.parts import PartReference, quote_end
-from aigateway.launching.session import catch_signals
+from aigateway.launching.parts import PartReference, require_running
 from aigateway.launching.stack import Stack, run_stack
 from aigateway.rehearsing.files import list_files
 from aigateway.rehearsing.forecast import find_floor, predict, reckon_need
@@ -40,6 +39,7 @@ from aigateway.rehearsing.roo import Batch, Clock, RealClock, RooIndexer, descri
 from aigateway.rehearsing.segments import cut, estimate_tokens, find_way
 from aigateway.rendering.renderer import Rendering
 from aigateway.settings.model import Client, Settings
+from aigateway.signals import catch_signals
 from aigateway.simulator.config import Quota
 from aigateway.simulator.control import SimulatorControl
 from aigateway.waiting import wait_until
@@ -235,8 +235,7 @@ def _send(
 
     def ask_whether_to_end() -> End | None:
         for part in (stack.litellm, stack.edge):
-            if not part.is_running():
-                raise LaunchError(f"{part.name} died {quote_end(part)}")
+            require_running(part, f"{part.name} died")
         if stopped.is_set():
             return "stopped"
         return "time" if time.monotonic() >= deadline else None
